@@ -89,8 +89,7 @@ def read_document(data: bytes, name: str, *, limits: Limits = CONFIGURATION_LIMI
         data = _unpacked(data, name, limits)
     text = _decoded(data, name)
     is_json = name.removesuffix(".zst").endswith(".json")
-    tree = _Builder(name, text, is_json, limits).build()
-    return tree
+    return _Builder(name, text, is_json, limits).build()
 
 
 def _one(name: str, line: int, column: int, code: str, what: str, mend: str) -> InvalidInput:
@@ -258,8 +257,10 @@ class _Builder:
             self.mistake(event.start_mark, "too_large", what, "Shorten it.")
             text = ""
         is_plain = event.style in (None, "") and event.tag is None
-        if self.is_json and event.style != '"' and not (
-            is_plain and (text in _JSON_WORDS or _JSON_NUMBER.fullmatch(text))
+        if (
+            self.is_json
+            and event.style != '"'
+            and not (is_plain and (text in _JSON_WORDS or _JSON_NUMBER.fullmatch(text)))
         ):
             self.mistake(event.start_mark, "format", f"“{shown(text)}” is not JSON.", "Write JSON, or name it .yaml.")
         self.last_scalar = Scalar(text, is_plain, line, column)
@@ -370,7 +371,7 @@ def _is_typed_word(text: str) -> bool:
     return text in ("", "~", "null", "true", "false") or _NUMBER.fullmatch(text) is not None
 
 
-def scalar_value(text: str) -> None | bool | int | Decimal | str:
+def scalar_value(text: str) -> bool | int | Decimal | str | None:
     """An unquoted scalar by the core words of YAML 1.2, where no field says what it is.
 
     Numbers with a point are decimals, never floats; what is no core word stays text.

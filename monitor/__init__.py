@@ -1,0 +1,1 @@
+"""Runs it: collects, stores, schedules, shows, delivers. Everything with effects stands here."""

@@ -1,0 +1,1 @@
+"""Where configurations come from: SMART360 over HTTP, or a folder of exports."""
