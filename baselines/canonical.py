@@ -8,7 +8,7 @@ keyed fingerprints.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -58,7 +58,7 @@ class Canonicaliser:
         self.version = form_version(catalogue)
         self._bytes = orjson.dumps
 
-    def object(self, type_name: str, raw: Mapping[str, Raw], line: int = 0) -> Canonicalised:
+    def canonicalise(self, type_name: str, raw: Mapping[str, Raw], line: int = 0) -> Canonicalised:
         """One object. Unreadable values are kept as they came and told in ``problems``."""
         kind = self.catalogue.types.get(type_name)
         run = _Run(self, type_name)
@@ -85,10 +85,10 @@ class Canonicaliser:
                 return "", Problem((name,), "missing_key", what, f"Give {name}: it names the object.", name)
         return key_text(parts), None
 
-    def configuration(self, lists: Mapping[str, Iterable[ConfigObject]], **rest: object) -> Configuration:
+    def configuration(self, lists: Mapping[str, Iterable[ConfigObject]], **rest: Any) -> Configuration:
         """Lists of canonical objects as a configuration; ``rest``: about, gaps, file."""
         made = {name: ObjectList.of(name, objects, self.version) for name, objects in lists.items()}
-        return Configuration(lists=made, version=self.version, **rest)  # type: ignore[arg-type]
+        return Configuration(lists=made, version=self.version, **rest)
 
 
 class _Run:
@@ -192,6 +192,7 @@ _SORT: Final = orjson.OPT_SORT_KEYS
 
 def _sorted_set(items: list[Canonical]) -> list[Canonical]:
     """An insignificant list is a set: its order and repeats mean nothing."""
-    if all(isinstance(item, str) for item in items):
-        return sorted(set(items))  # type: ignore[arg-type]
+    texts = [item for item in items if isinstance(item, str)]
+    if len(texts) == len(items):
+        return sorted(set(texts))
     return [orjson.loads(item) for item in sorted({orjson.dumps(item, option=_SORT) for item in items})]

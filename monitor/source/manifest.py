@@ -267,7 +267,7 @@ def read_manifest(data: bytes, name: str, catalogue: Catalogue) -> Manifest:
             ]
         ) from None  # fmt: skip
     mistakes = []
-    named = [(("types", each), each) for each in content.types]
+    named: list[tuple[tuple[str | int, ...], str]] = [(("types", each), each) for each in content.types]
     named += [(("only", i), each) for i, each in enumerate(content.only)]
     named += [(("without", i), each) for i, each in enumerate(content.without)]
     for where, each in named:

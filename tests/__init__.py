@@ -1,0 +1,1 @@
+"""Tests mirror the packages; tests of whole tasks are in ``stories``."""

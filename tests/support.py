@@ -1,0 +1,50 @@
+"""Builders that every test may use: SWA as raw objects, and configurations made from raw objects."""
+
+import copy
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from baselines import document
+from baselines.canonical import Canonicaliser
+from baselines.catalogue import load_catalogue
+from baselines.configuration import Configuration
+from baselines.fingerprints import SecretKey
+
+CATALOGUE = load_catalogue()
+SECRETS = SecretKey(b"a key for tests", "swa")
+FORM = Canonicaliser(CATALOGUE, zone=ZoneInfo("America/Los_Angeles"), secrets=SECRETS)
+
+
+def swa_bytes() -> bytes:
+    """The shipped configuration of SWA."""
+    return (resources.files("monitor") / "sandbox" / "tenants" / "swa.yaml").read_bytes()
+
+
+@lru_cache(1)
+def _swa() -> dict[str, list[dict[str, Any]]]:
+    tree = document.plain_value(document.read_document(swa_bytes(), "swa.yaml"))
+    return {name: objects for name, objects in tree.items() if name != "_about"}
+
+
+def swa() -> dict[str, list[dict[str, Any]]]:
+    """SWA as raw objects; a copy to edit."""
+    return copy.deepcopy(_swa())
+
+
+def configuration(raw: dict[str, list[dict[str, Any]]], **about: Any) -> Configuration:
+    """Raw objects in canonical form; refuses what cannot be read."""
+    lists = {}
+    for name, objects in raw.items():
+        done = [FORM.canonicalise(name, each) for each in objects]
+        problems = [problem for one in done for problem in (*one.problems, one.key_problem) if problem]
+        assert not problems, problems
+        lists[name] = [one.object for one in done]
+    return FORM.configuration(lists, about=about)
+
+
+def find(raw: dict[str, list[dict[str, Any]]], resource_type: str, **fields: Any) -> dict[str, Any]:
+    """The one raw object that has these values."""
+    (found,) = [each for each in raw[resource_type] if all(each.get(k) == v for k, v in fields.items())]
+    return found
