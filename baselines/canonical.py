@@ -192,7 +192,8 @@ _SORT: Final = orjson.OPT_SORT_KEYS
 
 def _sorted_set(items: list[Canonical]) -> list[Canonical]:
     """An insignificant list is a set: its order and repeats mean nothing."""
-    texts = [item for item in items if isinstance(item, str)]
-    if len(texts) == len(items):
-        return sorted(set(texts))
+    if all(isinstance(item, str) for item in items):
+        texts: list[Canonical] = []
+        texts.extend(sorted({scalar_text(item) for item in items}))
+        return texts
     return [orjson.loads(item) for item in sorted({orjson.dumps(item, option=_SORT) for item in items})]
