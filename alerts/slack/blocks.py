@@ -209,9 +209,9 @@ def _overview(story: AlertStory, lines: Sequence[AlertLine], told: Sequence[Aler
         body.append({"type": "rich_text_list", "style": "ordered", "elements": items})
     if len(lines) > len(told):
         body.append(_section(_more(story, lines, told)))
-    facts = [*story.facts[:MOST_FACTS], *_unread(story)]
+    facts = [(label, text) for label, text in (*story.facts[:MOST_FACTS], *_unread(story)) if text]
     if facts:
-        bullets = [_bullet(label, _t(visible(text, LONGEST_FACT))) for label, text in facts if text]
+        bullets = [_bullet(label, _t(visible(text, LONGEST_FACT))) for label, text in facts]
         body.append({"type": "rich_text_list", "style": "bullet", "elements": bullets})
     return body
 
@@ -306,7 +306,7 @@ def _foot(story: AlertStory, lines: Sequence[AlertLine]) -> list[Element]:
     token = f"<!date^{int(story.read_at.timestamp())}^{{date_short_pretty}} {{time}}|{_when(story, story.read_at)}>"
     read = f"{'Read' if story.lists_read else 'Tried'} {token} · {_lists(story)}"
     elements: list[Element] = [{"type": "mrkdwn", "text": read, "verbatim": True}]
-    if story.utility:
+    if story.utility.strip():
         elements.append(_plain(story.utility, LONGEST_VALUE))
     if len(lines) == 1:
         elements.append(_plain(f"{lines[0].kind} {lines[0].number}", LONGEST_VALUE))
@@ -403,7 +403,7 @@ def _page(story: AlertStory) -> str:
 
 def _linked(story: AlertStory, line: AlertLine, *, is_bold: bool) -> Element:
     style = {"style": {"bold": True}} if is_bold else {}
-    text = visible(line.sentence, LONGEST_SENTENCE) or line.number
+    text = visible(line.sentence.strip(), LONGEST_SENTENCE) or line.number
     if not story.link:
         return {"type": "text", "text": f"{text} ({line.number})", **style}
     is_finding = story.kind in (AlertKind.FINDINGS, AlertKind.SUMMARY)
@@ -418,7 +418,7 @@ def _label(story: AlertStory, lines: Sequence[AlertLine]) -> str:
 
 
 def _mark(line: AlertLine) -> str:
-    return RESOLVED if line.is_resolved else NOT_READ if line.kind == "coverage" else line.severity.mark
+    return NOT_READ if line.kind == "coverage" else line.severity.mark
 
 
 def _severity(line: AlertLine) -> str:
