@@ -159,7 +159,7 @@ def _how_many(story: AlertStory, lines: Sequence[AlertLine]) -> str:
     still_open = sum(not line.is_resolved for line in lines)
     if still_open < len(lines):
         return f"{still_open:,} of {len(lines):,} open"
-    return _number_of(len(lines), "new finding" if story.revision == 1 else "finding")
+    return _number_of(len(lines), "new finding" if story.revision == 1 and not story.first_reading else "finding")
 
 
 def _detail(story: AlertStory, line: AlertLine) -> list[Element]:
@@ -189,10 +189,8 @@ def _overview(story: AlertStory, lines: Sequence[AlertLine], told: Sequence[Aler
     intro = [visible(story.headline, LONGEST_SENTENCE)] if story.headline else []
     if story.first_reading:
         read = f"{_number_of(story.objects, 'object')} in {_lists(story)}, {_number_of(story.rules, 'rule')}"
-        intro.append(f"{read}: {_number_of(len(lines), 'finding')}.")
-        if _is_partly(lines):
-            intro.append(f"{_how_many(story, lines)}.")
-    counts = _counts(lines)
+        intro.append(f"{read}: {_how_many(story, lines) if lines else 'nothing wrong found'}.")
+    counts = _counts(lines) or _endings(lines)
     intro += [f"{counts}."] if counts else []
     intro += [f"Readiness {_readiness(story)}."] if story.readiness is not None else []
     types = Counter(line.resource_type for line in lines if not line.is_resolved)
@@ -278,6 +276,8 @@ def _resolved(story: AlertStory, line: AlertLine) -> list[Element]:
 
 
 def _resolution(line: AlertLine) -> str:
+    if line.kind == "coverage" and line.resolution == "healed":
+        return "read again"
     return visible(line.detail or line.resolution or "resolved", 120)
 
 
@@ -340,8 +340,9 @@ def _text(story: AlertStory, lines: Sequence[AlertLine]) -> str:
                 seen = f"Acknowledged{_by(first.by)}. " if first.state == "acknowledged" else ""
                 tail = f"{back}{seen}Since {_when(story, first.since)}."
         case _:
-            lead = "First reading" if story.first_reading else "Resolved" if is_settled else "Findings"
-            counts = _counts(lines).replace(" · ", ", ")
+            worst_word = _severity(first) if first else "Nothing wrong"
+            lead = "First reading" if story.first_reading else "Resolved" if is_settled else worst_word
+            counts = (_counts(lines) or _endings(lines)).replace(" · ", ", ")
             number = f"all {len(lines):,}" if is_settled else _how_many(story, lines) if lines else "no findings"
             sentence = f"Worst: {first.sentence}" if first and not is_settled else ""
             tail = f"Read {_when(story, story.read_at)}, {_lists(story)}."
@@ -436,8 +437,10 @@ def _counts(lines: Iterable[AlertLine]) -> str:
     return " · ".join(f"{number:,} {word}" for word, number in _by_severity(still_open))
 
 
-def _is_partly(lines: Sequence[AlertLine]) -> bool:
-    return any(line.is_resolved for line in lines)
+def _endings(lines: Iterable[AlertLine]) -> str:
+    """``11 healed · 1 accepted``."""
+    endings = Counter(visible(line.resolution, 40) or "resolved" for line in lines)
+    return " · ".join(f"{number:,} {word}" for word, number in endings.most_common())
 
 
 def _lists(story: AlertStory) -> str:
