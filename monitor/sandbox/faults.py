@@ -324,7 +324,7 @@ def _duplicate_id(active: Active, asked: Asked, records: list[Record]) -> list[R
         return None
     first = records[0]
     name = first.kind.key[0]
-    other = f"{first.values[name].key if isinstance(first.values[name], Record) else first.values[name]} (2)"
+    other = f"{first.key} (2)"
     return [*records, replace(first, values={**first.values, name: other})]
 
 
@@ -512,6 +512,7 @@ def _gzip_bomb(active: Active, asked: Asked, answer: Answer) -> Answer:
         outer = zlib.compressobj(wbits=31)
         for part in _bomb(mib):
             await exchange.more(outer.compress(part) + outer.flush(zlib.Z_SYNC_FLUSH) if is_nested else part)
+            await asyncio.sleep(0)  # nothing else gives the other side's leaving a turn
             if gone.done():
                 return
         gone.cancel()

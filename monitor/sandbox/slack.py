@@ -6,6 +6,7 @@ Run it as ``python -m monitor.sandbox.slack``; the first line it prints is its a
     POST   /api/{method}            auth.test, chat.postMessage, chat.update, chat.delete, conversations.history
     GET    /                        the channels as a page, ?channel=C0SWA
     POST   /standin/failures        plan what goes wrong next: {"method": "chat.postMessage", "kind": "429", "times": 2}
+    GET    /standin/failures        those not used up yet
     GET    /standin/messages        everything posted, ?channel=C0SWA
     DELETE /standin/messages/{ts}   as a person deletes a message
     GET    /standin/log             every request and its answer
@@ -242,6 +243,10 @@ def create_app(workspace: Workspace) -> FastAPI:
     async def plan(failure: PlannedFailure) -> PlannedFailure:
         workspace.failures.append(failure)
         return failure
+
+    @app.get("/standin/failures")
+    async def planned() -> list[PlannedFailure]:
+        return workspace.failures
 
     @app.get("/standin/messages")
     async def messages(channel: str = "") -> list[dict[str, Any]]:

@@ -142,7 +142,7 @@ class World:
         self._serials: Counter[tuple[str, str]] = Counter()
         self._gone: dict[tuple[str, str], Record] = {}  #: referred to or removed, and not there
         self._index: dict[str, dict[str, Record]] = {}
-        self.revision.update(self.catalogue.types)
+        self.revision.update(self.lists.keys())
         for name, objects in self._content.items():
             if name in self.lists:
                 for values in objects:
