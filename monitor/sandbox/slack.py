@@ -349,6 +349,7 @@ def main() -> None:
         listening = socket.create_server(("127.0.0.1", options.port))
     except OSError as error:
         sys.exit(f"port {options.port}: {error.strerror}. Mend: name another with --port, or 0 for a free one.")
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does so only for sockets it made itself
     server = uvicorn.Server(uvicorn.Config(create_app(workspace), log_level="warning", access_log=False))
 
     def end_with_stdin() -> None:

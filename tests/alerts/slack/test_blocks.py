@@ -175,7 +175,9 @@ def test_a_value_of_any_length_and_alphabet_keeps_the_limits() -> None:
         assert_harmless(render(replace(STORY, lines=lines, facts=((emoji, emoji),) * 9, unread=(emoji,) * 9)))
 
 
-anything = st.text(st.characters(), max_size=1250).map(lambda text: text * 4)  # up to 5 kB characters
+anything = st.builds(
+    lambda text, times: (text * times)[:5000], st.text(st.characters(), max_size=40), st.sampled_from([1, 10, 1000])
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -189,14 +191,14 @@ anything = st.text(st.characters(), max_size=1250).map(lambda text: text * 4)  #
 def test_no_value_breaks_a_limit_or_becomes_markup(
     texts: list[str], many_lines: bool, kind: AlertKind, state: str, revision: int
 ) -> None:
-    sentence, key, path, old, new, why, mend, by, target = texts
+    sentence, key, path, old, new, why, mend, by, utility = texts
     line = replace(
         RATE, sentence=sentence, key=key, path=path, old=old, new=new, why=why, mend=mend, by=by, state=state,
         detail=by, changed_at=READ_AT,
     )  # fmt: skip
     lines = tuple(replace(line, number=f"N{n}") for n in range(12 if many_lines else 1))
     story = replace(
-        STORY, kind=kind, lines=lines, target=target, utility=target, facts=((key, why),), unread=(path, old),
+        STORY, kind=kind, lines=lines, utility=utility, facts=((key, why),), unread=(path, old),
         headline=sentence if many_lines else "", revision=revision,
         events=(event(AlertReason.ACKNOWLEDGED, "N0", by=by, note=mend),),
     )  # fmt: skip
