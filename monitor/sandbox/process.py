@@ -5,6 +5,7 @@ import os
 import select
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -71,15 +72,18 @@ def start_sandbox(
     command += ["--config", str(config)] if config is not None else []
     command += ["--start", start.isoformat()] if start is not None else []
     command += [f"--fault={name}" for name in faults]
+    told = tempfile.TemporaryFile()  # noqa: SIM115 - the process keeps it; a pipe that nobody reads would fill
     process = subprocess.Popen(  # noqa: S603 - our own module
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+        command, stdout=subprocess.PIPE, stderr=told, stdin=subprocess.DEVNULL, text=True
     )
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], _PATIENCE)
     line = process.stdout.readline() if ready else ""
     if not line:
         process.kill()
-        _, told = process.communicate()
-        what = told.strip() or f"It did not answer within {_PATIENCE:.0f} s."
+        process.communicate()
+        told.seek(0)
+        what = told.read().decode().strip() or f"It did not answer within {_PATIENCE:.0f} s."
         raise SandboxFailed(what, where="sandbox", mend="Mend the file or the option that it names.")
+    told.close()
     return SandboxProcess(process, **json.loads(line))

@@ -65,8 +65,9 @@ class Hydra:
         if (method, path) == ("POST", "/rest/v3/sessions"):
             if orjson.loads(body) != {"username": USER, "secret": PASSWORD}:
                 return 401, {"error": {"code": "bad_credentials"}}
-            self.tokens.add(secrets.token_hex(8))
-            return 201, {"session": {"token": next(iter(self.tokens)), "expires_in": 900}}
+            fresh = secrets.token_hex(8)
+            self.tokens.add(fresh)
+            return 201, {"session": {"token": fresh, "expires_in": 900}}
         scheme, _, word = token.decode().partition(" ")
         if scheme != "Bearer" or word not in self.tokens:
             return 401, {"error": {"code": "unauthorized"}}

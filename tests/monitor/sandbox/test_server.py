@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +107,11 @@ def test_a_dangling_reference_is_served_and_leads_nowhere(reader: Reader) -> Non
 
 def test_a_token_dies_after_four_hours_of_the_worlds_time(reader: Reader) -> None:
     assert reader.utility().status_code == 200
-    before = reader.utility().headers["date"]
     now = reader.control("POST", "/sandbox/clock", {"advance_seconds": 4 * 3600})["now"]
     dead = reader.utility()
     assert (dead.status_code, dead.json()) == (401, {"state": "error", "results": "Token has expired."})
-    assert before.endswith("2026 14:12:00 GMT") or before != dead.headers["date"]
-    assert now[11:16] in dead.headers["date"]
+    told = parsedate_to_datetime(dead.headers["date"]) - datetime.fromisoformat(now)
+    assert timedelta(0) <= told < timedelta(seconds=5)
     reader.log_in()
     assert reader.utility().status_code == 200
 
@@ -162,10 +163,11 @@ def test_an_object_can_be_added_shown_changed_and_taken_away_by_its_address(read
 
 
 def test_all_lists_cost_less_than_a_third_of_a_second(reader: Reader) -> None:
-    before = _cpu(reader.sandbox.process.pid)
+    before, began = _cpu(reader.sandbox.process.pid), time.monotonic()
     for name in smart360_manifest().routes:
         reader.rows(name)
     assert _cpu(reader.sandbox.process.pid) - before < 0.3
+    assert time.monotonic() - began < 2  # answers that wait for acknowledgements take four
 
 
 def _cpu(pid: int) -> float:
