@@ -191,7 +191,8 @@ def _overview(story: AlertStory, lines: Sequence[AlertLine], told: Sequence[Aler
         read = f"{_number_of(story.objects, 'object')} in {_lists(story)}, {_number_of(story.rules, 'rule')}"
         intro.append(f"{read}: {_how_many(story, lines) if lines else 'nothing wrong found'}.")
     counts = _counts(lines) or _endings(lines)
-    intro += [f"{counts}."] if counts else []
+    still = "Open: " if 0 < sum(line.is_resolved for line in lines) < len(lines) else ""
+    intro += [f"{still}{counts}."] if counts else []
     intro += [f"Readiness {_readiness(story)}."] if story.readiness is not None else []
     types = Counter(line.resource_type for line in lines if not line.is_resolved)
     if story.kind is AlertKind.SUMMARY and len(types) > 1 and len(lines) > len(told):
