@@ -128,7 +128,7 @@ class Module:
     types: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Catalogue:
     """All resource types; ``version`` is part of every digest, since it decides what values mean."""
 

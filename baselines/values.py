@@ -347,3 +347,26 @@ def _shown(raw: Raw) -> str:
     if isinstance(raw, bool):
         return "true" if raw else "false"
     return f'"{shown(str(raw))}"'
+
+
+_CANONICAL_DECIMAL: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
+
+def fits(field: Field, value: Canonical) -> bool:
+    """False for a canonical value that is not of its field's type: a source sent what could not be read."""
+    match field.type:
+        case FieldType.BOOLEAN:
+            return isinstance(value, bool)
+        case FieldType.INTEGER:
+            return isinstance(value, int) and not isinstance(value, bool)
+        case FieldType.DECIMAL:
+            return isinstance(value, str) and _CANONICAL_DECIMAL.fullmatch(value) is not None
+        case FieldType.LIST:
+            return isinstance(value, list) and field.item is not None and all(fits(field.item, item) for item in value)
+        case FieldType.ITEM:
+            return isinstance(value, dict)
+        case FieldType.DATE:
+            return isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) is not None
+        case FieldType.DURATION:
+            return isinstance(value, str) and DURATION.fullmatch(value) is not None
+    return isinstance(value, str)

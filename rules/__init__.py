@@ -1,0 +1,1 @@
+"""What must hold: packs of rules, their evaluation, findings and the life of findings. Pure."""

@@ -17,6 +17,7 @@ from baselines import document
 from baselines.catalogue import RESERVED, Catalogue, FieldType, ResourceType, load_catalogue
 from baselines.catalogue import Field as CatalogueField
 from baselines.errors import InvalidInput, Mistake
+from baselines.places import place_of
 
 
 class InvalidManifest(InvalidInput):
@@ -286,20 +287,6 @@ def read_manifest(data: bytes, name: str, catalogue: Catalogue) -> Manifest:
     if mistakes:
         raise InvalidManifest(mistakes)
     return Manifest(content, catalogue)
-
-
-def place_of(tree: document.Node, where: tuple[str | int, ...]) -> tuple[int, int]:
-    """Line and column of a path in a document; of its nearest part where the end is missing."""
-    node = tree
-    line, column = tree.line, tree.column
-    for part in where:
-        if isinstance(node, document.Mapping) and part in node.items:
-            line, column = node.keys[str(part)].line, node.keys[str(part)].column
-            node = node.items[str(part)]
-        elif isinstance(node, document.Sequence) and isinstance(part, int) and part < len(node.items):
-            node = node.items[part]
-            line, column = node.line, node.column
-    return line, column
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,203 @@
+"""What an expression sees: objects with the fields and links it names, to the depth it names them.
+
+References are given as flat copies, never as live links: the engine ends the process on a cycle
+(docs/decisions/0004). A reference that does not resolve reads as an object without any field, and is
+remembered: an expression that meets it fails for that object (contracts §4).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from baselines.catalogue import BackReference, Catalogue, Field, FieldType, ResourceType
+from baselines.configuration import ConfigObject, Configuration
+from baselines.fingerprints import SecretKey
+from baselines.values import Canonical, fits, is_allowed, scalar_text
+from rules.expressions import PLACEHOLDER
+from rules.syntax import Shape
+
+Values = dict[str, Canonical]
+
+
+class Facts:
+    """A configuration as expressions see it; built lazily, shared by all rules of one judgement."""
+
+    def __init__(self, configuration: Configuration, catalogue: Catalogue, today: str, secrets: SecretKey) -> None:
+        self.configuration, self.catalogue, self.today, self.secrets = configuration, catalogue, today, secrets
+        self._objects: dict[str, list[tuple[ConfigObject, Values]]] = {}
+        self._by_key: dict[str, dict[str, Values]] = {}
+        self._back: dict[tuple[str, str], dict[str, list[tuple[str, Values]]]] = {}
+        self._built: dict[tuple[int, str, str], tuple[dict[str, Any], bool]] = {}
+        self._stand_ins: dict[tuple[str, str], frozenset[str]] = {}
+        self._shapes: list[Shape] = []  # kept alive: their ids are keys above
+
+    def objects(self, name: str) -> list[tuple[ConfigObject, Values]]:
+        """Objects of a type with their values, decoded once."""
+        if name not in self._objects:
+            self._objects[name] = [(each, each.values) for each in self.configuration.objects(name)]
+        return self._objects[name]
+
+    def by_key(self, name: str) -> dict[str, Values]:
+        """Values of a type's objects by natural key."""
+        if name not in self._by_key:
+            self._by_key[name] = {each.key: values for each, values in self.objects(name)}
+        return self._by_key[name]
+
+    def of(self, name: str, each: ConfigObject, values: Values, shape: Shape) -> tuple[dict[str, Any], bool]:
+        """One object as ``self``, and whether a reference it shows does not resolve."""
+        return self._object(self.catalogue.types[name], each.key, values, shape)
+
+    def _linked(self, name: str, key: str, shape: Shape) -> tuple[dict[str, Any], bool]:
+        """The object referred to; an object without fields where there is none."""
+        place = (id(shape), name, key)
+        if place not in self._built:
+            values = self.by_key(name).get(key)
+            self._shapes.append(shape)
+            if values is None:
+                self._built[place] = ({}, True)
+            else:
+                self._built[place] = self._object(self.catalogue.types[name], key, values, shape)
+        return self._built[place]
+
+    def _object(self, kind: ResourceType, key: str, values: Values, shape: Shape) -> tuple[dict[str, Any], bool]:
+        built: dict[str, Any] = {"key": key}
+        dangles = False
+        backs = self.catalogue.back_references[kind.name]
+        for name, below in shape.fields.items():
+            field = kind.fields.get(name)
+            if field is None:
+                back = backs.get(name)
+                if back is not None:
+                    links = [
+                        self._object(self.catalogue.types[back.source], source_key, source, below)
+                        for source_key, source in self.back_links(back).get(key, ())
+                    ]
+                    built[name] = [item for item, _ in links]
+                    dangles |= any(each for _, each in links)
+                continue
+            value = values.get(name)
+            if field.type is FieldType.LIST:
+                built[name], broken = self._list(field, value, below)
+                dangles |= broken
+            elif value is None:
+                continue
+            elif field.type is FieldType.REF:
+                built[name], broken = self._linked(field.to, scalar_text(value), below)
+                dangles |= broken
+            elif field.is_secret and value in self.placeholders(kind.name, name):
+                built[name] = f"{PLACEHOLDER}{value}"
+            else:
+                built[name] = value
+        return built, dangles
+
+    def placeholders(self, resource_type: str, path: str) -> frozenset[str]:
+        """Fingerprints of known stand-ins in this field."""
+        place = (resource_type, path)
+        if place not in self._stand_ins:
+            self._stand_ins[place] = self.secrets.placeholders(resource_type, path)
+        return self._stand_ins[place]
+
+    def _list(self, field: Field, value: Canonical, below: Shape) -> tuple[list[Any], bool]:
+        items = value if isinstance(value, list) else []
+        if not field.target:
+            return items, False
+        links = [self._linked(field.target, scalar_text(item), below) for item in items]
+        return [item for item, _ in links], any(broken for _, broken in links)
+
+    def back_links(self, back: BackReference) -> dict[str, list[tuple[str, Values]]]:
+        """For each key of the target type: the objects that refer to it by this reference."""
+        place = (back.source, back.field)
+        if place not in self._back:
+            found: dict[str, list[tuple[str, Values]]] = defaultdict(list)
+            for each, values in self.objects(back.source):
+                value = values.get(back.field)
+                for item in value if isinstance(value, list) else [value]:
+                    if isinstance(item, str):
+                        found[item].append((each.key, values))
+            self._back[place] = found
+        return self._back[place]
+
+    def whole(self, shape: Shape) -> tuple[dict[str, Any], bool]:
+        """``configuration``: the lists an expression names."""
+        built: dict[str, Any] = {}
+        dangles = False
+        for name, below in shape.fields.items():
+            links = [self.of(name, each, values, below) for each, values in self.objects(name)]
+            built[name] = [item for item, _ in links]
+            dangles |= any(broken for _, broken in links)
+        return built, dangles
+
+    def counts(self, shape: Shape) -> dict[str, Any]:
+        """``counts``: how many there are, how many are active, and by value of the fields named."""
+        built: dict[str, Any] = {}
+        for name, below in shape.fields.items():
+            kind = self.catalogue.types[name]
+            values = [each for _, each in self.objects(name)]
+            built[name] = {
+                "all": len(values),
+                "active": sum(1 for each in values if each.get("is_active") is not False),
+                "by": {part: self._counted(kind.fields[part], values) for part in below.child("by").fields},
+            }
+        return built
+
+    def _counted(self, field: Field, values: list[Values]) -> dict[str, int]:
+        known = {*field.choices, *(self.by_key(field.to) if field.to else ())}
+        known |= {"true", "false"} if field.type is FieldType.BOOLEAN else set()
+        counted = Counter(scalar_text(each[field.name]) for each in values if each.get(field.name) is not None)
+        return {**dict.fromkeys(known, 0), **counted}
+
+    # -- rules for every type ----------------------------------------------------------------------
+
+    def generic(self, kind: ResourceType, each: ConfigObject, values: Values, shape: Shape) -> dict[str, Any]:
+        """``self`` of a rule ``for: any``; what cannot be decided is left out, so that the rule is undecided."""
+        built: dict[str, Any] = {"resource_type": kind.name, "key": each.key}
+        if "missing" in shape.fields:
+            built["missing"] = [
+                field.name
+                for field in kind.fields.values()
+                if field.is_required and not field.is_volatile and values.get(field.name) in (None, "", [])
+            ]
+        if "dangling" in shape.fields:
+            dangling, unknown = self._dangling(kind, values)
+            if dangling or not unknown:
+                built["dangling"] = dangling
+        if "not_allowed" in shape.fields:
+            built["not_allowed"] = list(_not_allowed(kind.fields, values))
+        if "too_early" in shape.fields:
+            needed = [field.target for field in kind.references() if field.is_required and field.target != kind.name]
+            known = [name for name in needed if self.configuration.why_unknown(name) is None]
+            early = [name for name in known if not self.configuration.lists[name].count]
+            if early or len(known) == len(needed):
+                built["too_early"] = sorted(set(early))
+        return built
+
+    def _dangling(self, kind: ResourceType, values: Values) -> tuple[list[str], bool]:
+        dangling, unknown = [], False
+        for field in kind.references():
+            value = values.get(field.name)
+            items = value if isinstance(value, list) else [] if value is None else [value]
+            if not items:
+                continue
+            if self.configuration.why_unknown(field.target) is not None:
+                unknown = True
+            elif any(scalar_text(item) not in self.by_key(field.target) for item in items):
+                dangling.append(field.name)
+        return dangling, unknown
+
+
+def _not_allowed(fields: Mapping[str, Field], values: Values) -> Iterator[str]:
+    for field in fields.values():
+        value = values.get(field.name)
+        if value is None or value == "":
+            continue
+        if not fits(field, value):
+            yield field.name
+            continue
+        items = value if isinstance(value, list) else [value]
+        part = field.item if field.item is not None else field
+        if part.fields:
+            for item in items:
+                if isinstance(item, dict):
+                    yield from (f"{field.name}.{inner}" for inner in _not_allowed(part.fields, item))
+        elif not all(is_allowed(part, item) for item in items):
+            yield field.name

@@ -1,0 +1,240 @@
+"""The one path from a configuration to what is wrong with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from blake3 import blake3
+
+from baselines.catalogue import Catalogue
+from baselines.compare import Comparison
+from baselines.configuration import Configuration
+from baselines.coverage import LIST_GAPS, Gap, Reason
+from baselines.fingerprints import SecretKey
+from baselines.severity import Severity
+from rules.drift import drift_findings
+from rules.evaluate import RuleResult, Verdict, evaluate
+from rules.facts import Facts
+from rules.findings import Finding, Kind, ordered
+from rules.pack import ANY, CONFIGURATION, Packs, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """Something nobody looked at, and the rules that could not be decided because of it."""
+
+    resource_type: str
+    path: str
+    reason: str
+    rules: tuple[str, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A result with what it rests on; it stands while that is the same."""
+
+    basis: str  #: of facts, rule and, where it reads today, the day
+    result: RuleResult
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Everything that is wrong with one configuration at one moment."""
+
+    findings: tuple[Finding, ...]
+    results: Mapping[str, Kept]
+    rules: Mapping[str, Rule]
+    unchecked: tuple[Unchecked, ...]
+    day: date
+    judged_anew: int = 0  #: rules that were evaluated; the others were kept
+    modules: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def tally(self) -> Mapping[Verdict, int]:
+        """How many rules have each verdict."""
+        counted = dict.fromkeys(Verdict, 0)
+        for kept in self.results.values():
+            counted[kept.result.verdict] += 1
+        return counted
+
+    @property
+    def readiness(self) -> float | None:
+        """Passed ÷ (passed + failed) required rules; None where none was decided."""
+        passed, failed = self.required(Verdict.PASSED), self.required(Verdict.FAILED)
+        return round(passed / (passed + failed), 3) if passed + failed else None
+
+    def required(self, verdict: Verdict, module: str = "") -> int:
+        """How many required rules have this verdict, of all modules or one."""
+        return sum(
+            1
+            for name, kept in self.results.items()
+            if self.rules[name].required
+            and kept.result.verdict is verdict
+            and (not module or self.rules[name].module == module)
+        )
+
+    @property
+    def undecided(self) -> tuple[RuleResult, ...]:
+        """Results that are undecided, required ones first."""
+        found = [kept.result for kept in self.results.values() if kept.result.verdict is Verdict.UNDECIDED]
+        return tuple(sorted(found, key=lambda each: (not self.rules[each.rule].required, each.rule)))
+
+
+def judge(
+    configuration: Configuration,
+    comparison: Comparison,
+    packs: Packs,
+    catalogue: Catalogue,
+    *,
+    at: datetime,
+    secrets: SecretKey,
+    zone: tzinfo = UTC,
+    stage: str = "live",
+    kept: Mapping[str, Kept] | None = None,
+) -> Judgement:
+    """Drift, rule and coverage findings of a configuration, as of one moment.
+
+    Args:
+        configuration: canonical.
+        comparison: with the approved one; its changes become drift.
+        packs: the rules.
+        catalogue: of both.
+        at: the moment judged; ``today`` is its day in the utility's zone, else in ``zone``.
+        secrets: to recognise known stand-ins for secrets.
+        zone: of the target, where the utility names none.
+        stage: ``onboarding`` or ``live``.
+        kept: results of an earlier judgement; each stands while its facts, its rule and, where it
+            reads today, the day are the same.
+
+    Returns:
+        Findings ordered by severity, module, type, key, path.
+    """
+    day = at.astimezone(zone_of(configuration, zone)).date()
+    results: dict[str, Kept] = {}
+    due: list[Rule] = []
+    bases = {rule.id: basis_of(rule, configuration, day, stage) for rule in packs.rules}
+    for rule in packs.rules:
+        earlier = (kept or {}).get(rule.id)
+        if earlier is not None and earlier.basis == bases[rule.id]:
+            results[rule.id] = earlier
+        else:
+            due.append(rule)
+    if due:
+        facts = Facts(configuration, catalogue, day.isoformat(), secrets)
+        anew = evaluate(due, facts, stage=stage)
+        results.update({name: Kept(bases[name], result) for name, result in anew.items()})
+    places = {module.name: module.order for module in catalogue.modules}
+    findings = [
+        *drift_findings(comparison, catalogue),
+        *(finding for kept_result in results.values() for finding in kept_result.result.findings),
+        *coverage_findings(configuration, catalogue),
+    ]
+    in_order = {rule.id: results[rule.id] for rule in packs.rules}
+    return Judgement(
+        findings=ordered(findings, places), results=in_order, rules=packs.by_id,
+        unchecked=_unchecked(configuration, in_order, packs, catalogue), day=day, judged_anew=len(due), modules=places,
+    )  # fmt: skip
+
+
+def zone_of(configuration: Configuration, fallback: tzinfo) -> tzinfo:
+    """The zone of the utility object, else that of the target."""
+    utility = next((each.values for each in configuration.objects("utility")), {})
+    try:
+        return ZoneInfo(str(utility.get("timezone") or ""))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return fallback
+
+
+def basis_of(rule: Rule, configuration: Configuration, day: date, stage: str) -> str:
+    """What a result rests on: digests of the lists it needs, the rule itself, the day if it reads it."""
+    hasher = blake3(f"{rule.digest}\0{stage}\0{configuration.version}\0".encode())
+    names = sorted(rule.types) if rule.subject != ANY else sorted(configuration.lists)
+    for name in names:
+        listed = configuration.lists.get(name)
+        told = listed.digest if listed is not None else str(configuration.why_unknown(name))
+        hasher.update(f"{name}={told}\0".encode())
+    if rule.subject == ANY:
+        hasher.update("".join(sorted(configuration.unread)).encode())
+    if rule.reads_today:
+        hasher.update(day.isoformat().encode())
+    return hasher.hexdigest()[:32]
+
+
+#: How bad it is that something could not be read; what is not named is high.
+_GAP_SEVERITY: Final = {
+    Reason.UNKNOWN_TYPE: Severity.INFO,
+    Reason.UNKNOWN_FIELD: Severity.INFO,
+    Reason.SOURCE_CLOCK: Severity.INFO,
+    Reason.NO_ROUTE: Severity.INFO,
+    Reason.COUNT_MISMATCH: Severity.LOW,
+    Reason.TYPE_CHANGED: Severity.MEDIUM,
+    Reason.FIELD_MISSING: Severity.MEDIUM,
+    Reason.DUPLICATE_KEY: Severity.MEDIUM,
+    Reason.DUPLICATE_ID: Severity.MEDIUM,
+    Reason.KEY_CHANGED: Severity.MEDIUM,
+    Reason.NO_KEY: Severity.MEDIUM,
+}
+#: Reasons that concern the target as a whole: told once, not once for each list.
+WHOLE_TARGET: Final = frozenset(
+    (Reason.LOGIN_REFUSED, Reason.UTILITY_UNKNOWN, Reason.DNS, Reason.TLS, Reason.ADDRESS_REFUSED, Reason.NETWORK)
+)
+
+
+def coverage_findings(configuration: Configuration, catalogue: Catalogue) -> list[Finding]:
+    """One finding for each gap; one for the target where the reason is the target's."""
+    findings: dict[str, Finding] = {}
+    lost = [gap for gap in configuration.gaps if not gap.path and not gap.key and gap.reason in LIST_GAPS]
+    told_whole = {gap.reason for gap in lost if gap.reason in WHOLE_TARGET}
+    if lost and len({gap.reason for gap in lost}) == 1 and not configuration.lists:
+        told_whole.add(lost[0].reason)
+    for gap in configuration.gaps:
+        finding = _gap_finding(gap, catalogue, whole=gap.reason in told_whole)
+        findings.setdefault(finding.fingerprint, finding)
+    return list(findings.values())
+
+
+def _gap_finding(gap: Gap, catalogue: Catalogue, *, whole: bool) -> Finding:
+    kind = catalogue.types.get(gap.resource_type)
+    title = kind.title if kind is not None else gap.resource_type
+    words = gap.reason.replace("_", " ")
+    if whole:
+        message = f"SMART360 could not be read: {gap.detail or words}."
+    elif gap.path or gap.key:
+        place = " ".join(part for part in (title, gap.key, gap.path) if part)
+        message = f"{place} is not checked: {gap.detail or words}."
+    else:
+        message = f"The list {title} was not read: {gap.detail or words}."
+    return Finding(
+        kind=Kind.COVERAGE, rule=gap.reason.value, severity=_GAP_SEVERITY.get(gap.reason, Severity.HIGH),
+        module=catalogue.module_of(gap.resource_type) if not whole else "",
+        resource_type=CONFIGURATION if whole else gap.resource_type, key="" if whole else gap.key, path=gap.path,
+        title=f"Not checked: {words}", message=message.replace("..", "."),
+        why="What happened there since the last reading is unknown; it is not a sign that all is well.", fix=gap.mend,
+    )  # fmt: skip
+
+
+def _unchecked(
+    configuration: Configuration, results: Mapping[str, Kept], packs: Packs, catalogue: Catalogue
+) -> tuple[Unchecked, ...]:
+    """Every gap, and every type that rules read and the document lacks, each with those rules."""
+    waiting: dict[str, list[str]] = {}
+    for rule in packs.rules:
+        if results[rule.id].result.verdict is Verdict.UNDECIDED:
+            for name in rule.types:
+                if configuration.why_unknown(name) is not None:
+                    waiting.setdefault(name, []).append(rule.id)
+    found = [
+        Unchecked(gap.resource_type, gap.path, gap.reason.value,
+                  tuple(sorted(waiting.get(gap.resource_type, ()))) if not gap.path and not gap.key else (), gap.detail)
+        for gap in configuration.gaps
+    ]  # fmt: skip
+    absent = [name for name in waiting if configuration.why_unknown(name) is Reason.ABSENT]
+    found += [Unchecked(name, "", Reason.ABSENT.value, tuple(sorted(waiting[name]))) for name in absent]
+    order = catalogue.order
+    return tuple(
+        sorted(found, key=lambda each: (order.get(catalogue.module_of(each.resource_type), 99), each.resource_type,
+                                        each.path, each.reason))
+    )  # fmt: skip

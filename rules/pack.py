@@ -1,0 +1,553 @@
+"""Rule packs: YAML in, compiled rules out, or a refusal with file and line of every mistake.
+
+A pack is one file, or a folder with ``pack.yaml`` and rules per module. Each rule is compiled once
+and checked against the catalogue; a rule without a passing and a finding test is refused.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property, lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from blake3 import blake3
+
+from baselines import document
+from baselines.catalogue import Catalogue, load_catalogue
+from baselines.errors import InvalidInput, Mistake, shown
+from baselines.reader import raw_value, read_file
+from baselines.severity import Severity
+from baselines.values import Raw
+from rules.errors import InvalidPack
+from rules.expressions import Expression, Language, Refused, bound, language_of
+from rules.syntax import Shape
+
+ANY: Final = "any"
+CONFIGURATION: Final = "configuration"
+MOST_RULES: Final = 2000
+_RULE_ID: Final = re.compile(r"[a-z_]+\.[a-z0-9][a-z0-9-]*")
+_PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
+_PATH: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+_RULE_KEYS: Final = frozenset(
+    [
+        "id",
+        "title",
+        "severity",
+        "required",
+        "for",
+        "when",
+        "let",
+        "expect",
+        "message",
+        "why",
+        "fix",
+        "references",
+        "tests",
+        "applies",
+        "statement",
+        "kind",
+        "basis",
+        "parameters",
+    ]
+)
+_TEST_KEYS: Final = frozenset(["name", "at", "given", "finds", "stage", "parameters"])
+_APPLIES_KEYS: Final = frozenset(["country", "state", "services", "stage"])
+_REQUIRED_KEYS: Final = ("id", "title", "severity", "for", "expect", "message", "why", "fix", "tests")
+
+
+@dataclass(frozen=True, slots=True)
+class Applies:
+    """Where a pack or rule applies; an empty part fits everything, all parts must fit."""
+
+    country: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    stage: tuple[str, ...] = ()
+
+    @property
+    def types(self) -> frozenset[str]:
+        """Resource types that decide whether it applies."""
+        needed = {"utility"} if self.country or self.state else set()
+        return frozenset(needed | ({"utility_service"} if self.services else set()))
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTest:
+    """One example of a rule: a small configuration, and what it must find."""
+
+    name: str
+    given: Mapping[str, Sequence[Mapping[str, Raw]]]
+    finds: tuple[Mapping[str, str], ...]
+    at: str = ""
+    stage: str = "live"
+    parameters: Mapping[str, str | int] = field(default_factory=dict)
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One requirement, compiled."""
+
+    id: str
+    title: str
+    severity: Severity
+    subject: str  #: a resource type, ``any`` or ``configuration``
+    expect: str
+    message: str
+    why: str
+    fix: str
+    pack: str
+    when: str = ""
+    let: Mapping[str, str] = field(default_factory=dict)
+    required: bool = False
+    statement: str = ""
+    kind: str = ""
+    basis: str = ""
+    references: tuple[Mapping[str, str], ...] = ()
+    parameters: Mapping[str, str | int] = field(default_factory=dict)
+    applies: tuple[Applies, ...] = ()
+    tests: tuple[RuleTest, ...] = ()
+    file: str = ""
+    line: int = 0
+    shapes: Mapping[str, Shape] = field(default_factory=dict)  #: root variable → what is read below it
+    types: frozenset[str] = frozenset()  #: resource types the decision needs
+    placeholders: Mapping[str, str] = field(default_factory=dict)  #: of the message: as written → expression
+
+    @property
+    def module(self) -> str:
+        """The module its id begins with."""
+        return self.id.split(".")[0]
+
+    @property
+    def reads_today(self) -> bool:
+        """True if its answer can change with the day."""
+        return "today" in self.shapes
+
+    def shape(self, root: str) -> Shape:
+        """What it reads below ``self``, ``configuration`` or ``counts``."""
+        return self.shapes.get(root, Shape())
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes when the rule's meaning, words or parameters do."""
+        meaning = [self.id, self.subject, self.when, dict(self.let), self.expect, self.message, self.title, self.why,
+                   self.fix, self.severity, self.required, self.basis, dict(self.parameters),
+                   [[each.country, each.state, each.services, each.stage] for each in self.applies]]  # fmt: skip
+        return blake3(orjson.dumps(meaning)).hexdigest()[:16]
+
+    @cached_property
+    def text(self) -> str:
+        """As the engine runs it: 1 passed, 0 a finding, 2 does not apply to this object."""
+        lets = self.bindings
+        inner = bound(f"({self.expect}) ? 1 : 0", lets)[0]
+        return f"({bound(self.when, lets)[0]}) ? ({inner}) : 2" if self.when else inner
+
+    @property
+    def bindings(self) -> dict[str, str]:
+        """Names bound before its expressions: parameters first, then what ``let`` gives."""
+        if not self.parameters:
+            return dict(self.let)
+        literals = ", ".join(f"{orjson.dumps(k).decode()}: {_literal(v)}" for k, v in self.parameters.items())
+        return {"parameters": "{" + literals + "}", **self.let}
+
+    def with_parameters(self, values: Mapping[str, str | int]) -> "Rule":
+        """The same rule with other values of its parameters."""
+        if not values:
+            return self
+        from dataclasses import replace
+
+        return replace(self, parameters={**self.parameters, **values})
+
+
+def _literal(value: str | int) -> str:
+    return orjson.dumps(value).decode()
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A versioned set of rules."""
+
+    name: str
+    version: str
+    rules: tuple[Rule, ...]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Packs:
+    """Packs as they are used together."""
+
+    packs: tuple[Pack, ...]
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """All rules of all packs."""
+        return tuple(rule for pack in self.packs for rule in pack.rules)
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Rule]:
+        """Rules by id."""
+        return {rule.id: rule for rule in self.rules}
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes when any rule does."""
+        return blake3(b"".join(rule.digest.encode() for rule in self.rules)).hexdigest()[:16]
+
+    @property
+    def names(self) -> str:
+        """For people: ``smart360-core 1.0.0, us-epa-oregon 1.0.0``."""
+        return ", ".join(f"{pack.name} {pack.version}" for pack in self.packs)
+
+
+@lru_cache(1)
+def shipped_packs() -> Packs:
+    """The packs of the product."""
+    folder = resources.files("rules") / "packs"
+    with resources.as_file(folder) as path:
+        return load_packs(sorted(each for each in path.iterdir() if each.is_dir()), load_catalogue())
+
+
+def load_packs(paths: Iterable[Path | str], catalogue: Catalogue) -> Packs:
+    """Packs from files or folders.
+
+    Raises:
+        InvalidPack: with file and line of every mistake in all of them.
+    """
+    loader = _Loader(catalogue)
+    packs = [loader.pack(Path(path)) for path in paths]
+    loader.finish()
+    return Packs(tuple(pack for pack in packs if pack is not None))
+
+
+class _Loader:
+    """Reads packs and collects every mistake."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.language: Language = language_of(catalogue)
+        self.mistakes: list[Mistake] = []
+        self.seen: dict[str, str] = {}
+        self.file = ""
+
+    def mistake(self, node: document.Node, path: str, code: str, what: str, mend: str) -> None:
+        self.mistakes.append(Mistake(self.file, node.line, node.column, path, code, what, mend))
+
+    def finish(self) -> None:
+        if len(self.seen) > MOST_RULES:
+            what = f"{len(self.seen)} rules, the limit is {MOST_RULES}."
+            self.mistakes.append(Mistake(self.file, 0, 0, "", "limit", what, "Load fewer packs."))
+        if self.mistakes:
+            raise InvalidPack(self.mistakes)
+
+    def pack(self, path: Path) -> Pack | None:
+        files = [path]
+        if path.is_dir():
+            head = path / "pack.yaml"
+            if not head.is_file():
+                what = "The folder has no pack.yaml."
+                self.mistakes.append(Mistake(str(path), 0, 0, "", "not_found", what, "Name a pack: file or folder."))
+                return None
+            files = [head, *sorted(each for each in path.glob("*.yaml") if each != head)]
+        trees = [(str(file), self.tree(file)) for file in files]
+        if any(tree is None for _, tree in trees):
+            return None
+        first_name, first = trees[0]
+        assert first is not None
+        self.file = first_name
+        name, version = (self.text(first, key) for key in ("pack", "version"))
+        self.unknown_keys(first, frozenset(["pack", "version", "title", "requires", "applies", "rules"]), "")
+        if not name or not version:
+            self.mistake(first, "", "missing_key", "pack and version are needed.", "Add them at the top.")
+            return None
+        everywhere = self.applies(first)
+        rules: list[Rule] = []
+        for file_name, tree in trees:
+            assert tree is not None
+            self.file = file_name
+            node = tree.items.get("rules")
+            if tree is not first:
+                self.unknown_keys(tree, frozenset(("rules",)), "")
+            if isinstance(node, document.Sequence):
+                rules += [rule for each in node.items if (rule := self.rule(each, name, everywhere))]
+            elif node is not None or tree is not first:
+                self.mistake(node or tree, "rules", "not_a_list", "rules: is a list.", "Write - id: …")
+        return Pack(name, version, tuple(rules), self.text(first, "title"))
+
+    def tree(self, file: Path) -> document.Mapping | None:
+        self.file = str(file)
+        try:
+            data, name = read_file(file, document.SETTINGS_LIMITS)
+            tree = document.read_document(data, name, limits=document.SETTINGS_LIMITS)
+        except InvalidInput as error:
+            self.mistakes.extend(error.mistakes)
+            return None
+        if not isinstance(tree, document.Mapping):
+            self.mistake(tree, "", "not_a_mapping", "A pack is a mapping.", "Begin with pack: and version:.")
+            return None
+        return tree
+
+    def text(self, node: document.Mapping, key: str) -> str:
+        found = node.items.get(key)
+        return found.text if isinstance(found, document.Scalar) and not found.is_null else ""
+
+    def unknown_keys(self, node: document.Mapping, known: frozenset[str], path: str) -> None:
+        for key in node.items.keys() - known:
+            near = next(iter(get_close_matches(key, known, n=1)), "")
+            mend = f"Did you mean {near}?" if near else f"Known: {', '.join(sorted(known))}."
+            self.mistake(node.keys[key], path, "unknown_key", f"Unknown key {shown(key)}.", mend)
+
+    def applies(self, node: document.Mapping) -> tuple[Applies, ...]:
+        found = node.items.get("applies")
+        if found is None:
+            return ()
+        if not isinstance(found, document.Mapping):
+            self.mistake(found, "applies", "bad_value", "applies: is a mapping.", "Write {country: [US]}.")
+            return ()
+        self.unknown_keys(found, _APPLIES_KEYS, "applies")
+        parts = {}
+        for key in found.items.keys() & _APPLIES_KEYS:
+            values = found.items[key]
+            if not isinstance(values, document.Sequence):
+                self.mistake(values, f"applies.{key}", "bad_value", f"{key} is a list.", "Write [ … ].")
+                continue
+            parts[key] = tuple(each.text for each in values.items if isinstance(each, document.Scalar))
+        return (Applies(**parts),)
+
+    def rule(self, node: document.Node, pack: str, everywhere: tuple[Applies, ...]) -> Rule | None:
+        if not isinstance(node, document.Mapping):
+            self.mistake(node, "rules", "bad_value", "A rule is a mapping.", "Write - id: …")
+            return None
+        before = len(self.mistakes)
+        identity = self.text(node, "id")
+        self.unknown_keys(node, _RULE_KEYS, identity)
+        for key in _REQUIRED_KEYS:
+            if key not in node.items:
+                self.mistake(node, identity, "missing_key", f"The rule lacks {key}.", f"Add {key}.")
+        if len(self.mistakes) > before:
+            return None
+        self.identity(node, identity)
+        severity = self.choice(node, "severity", identity, tuple(Severity))
+        required = self.flag(node, "required", identity)
+        subject = self.text(node, "for")
+        if subject not in self.catalogue.types and subject not in (ANY, CONFIGURATION):
+            near = self.catalogue.nearest(subject)
+            mend = f"Did you mean {near}?" if near else "Name a resource type, any or configuration."
+            self.mistake(node.items["for"], identity, "unknown_name", f"No resource type {shown(subject)}.", mend)
+            return None
+        parameters = self.parameters(node, identity)
+        compiled = self.compiled(node, identity, subject, parameters)
+        if compiled is None:
+            return None
+        shapes, lets, placeholders = compiled
+        tests = self.tests(node, identity, "today" in shapes)
+        if len(self.mistakes) > before:
+            return None
+        applies = (*everywhere, *self.applies(node))
+        return Rule(
+            id=identity, title=self.text(node, "title"), severity=Severity(severity), subject=subject,
+            expect=self.text(node, "expect"), message=self.text(node, "message"), why=self.text(node, "why"),
+            fix=self.text(node, "fix"), pack=pack, when=self.text(node, "when"), let=lets, required=required,
+            statement=self.text(node, "statement"), kind=self.text(node, "kind"), basis=self.text(node, "basis"),
+            references=self.references(node), parameters=parameters, applies=applies, tests=tests, file=self.file,
+            line=node.line, shapes=shapes, placeholders=placeholders,
+            types=read_types(self.catalogue, subject, shapes) | {name for each in applies for name in each.types},
+        )  # fmt: skip
+
+    def identity(self, node: document.Mapping, identity: str) -> None:
+        place = node.items["id"]
+        module = identity.split(".")[0]
+        if not _RULE_ID.fullmatch(identity):
+            what = f"{shown(identity)} is no rule id."
+            self.mistake(place, identity, "bad_value", what, "Write module.what-must-hold.")
+        elif module not in {each.name for each in self.catalogue.modules}:
+            near = next(iter(get_close_matches(module, [each.name for each in self.catalogue.modules], n=1)), "billing")
+            self.mistake(place, identity, "unknown_name", f"No module {module}.", f"Did you mean {near}?")
+        if identity in self.seen:
+            what = f"The id {identity} stands at {self.seen[identity]} too."
+            self.mistake(place, identity, "duplicate_rule", what, "Rename one.")
+        self.seen[identity] = f"{self.file}:{place.line}"
+
+    def choice(self, node: document.Mapping, key: str, path: str, known: Sequence[str]) -> str:
+        found = self.text(node, key)
+        if found not in known:
+            near = next(iter(get_close_matches(found, known, n=1)), known[0])
+            what = f"{key} cannot be {shown(found)}."
+            self.mistake(node.items[key], path, "bad_value", what, f"Did you mean {near}? Known: {', '.join(known)}.")
+            return known[0]
+        return found
+
+    def flag(self, node: document.Mapping, key: str, path: str) -> bool:
+        found = node.items.get(key)
+        if found is None:
+            return False
+        value = document.plain_value(found)
+        if not isinstance(value, bool):
+            self.mistake(found, path, "bad_value", f"{key} is true or false.", "Write true or false.")
+        return value is True
+
+    def references(self, node: document.Mapping) -> tuple[Mapping[str, str], ...]:
+        found = node.items.get("references")
+        if found is None:
+            return ()
+        values = document.plain_value(found)
+        return tuple(each if isinstance(each, dict) else {"title": str(each)} for each in values)
+
+    def parameters(self, node: document.Mapping, path: str) -> dict[str, str | int]:
+        found = node.items.get("parameters")
+        if found is None:
+            return {}
+        values = document.plain_value(found)
+        if not isinstance(values, dict) or not all(isinstance(each, str | int) for each in values.values()):
+            what = "parameters: names with a text or a whole number."
+            self.mistake(found, path, "bad_value", what, 'Write {most_days: 45} or {share: "0.75"}.')
+            return {}
+        return values
+
+    def compiled(
+        self, node: document.Mapping, path: str, subject: str, parameters: Mapping[str, str | int]
+    ) -> tuple[dict[str, Shape], dict[str, str], dict[str, str]] | None:
+        """What the rule's expressions read, its lets, and the expressions of its message."""
+        before = len(self.mistakes)
+        shapes: dict[str, Shape] = {}
+        lets: dict[str, str] = {}
+        written = node.items.get("let")
+        if written is not None and not isinstance(written, document.Mapping):
+            self.mistake(written, path, "bad_value", "let: is a mapping of names.", "Write {name: 'expression'}.")
+            return None
+        for name, inner in written.items.items() if isinstance(written, document.Mapping) else ():
+            if not isinstance(inner, document.Scalar) or not _PATH.fullmatch(name) or "." in name:
+                self.mistake(inner, path, "bad_value", f"let {shown(name)} is no name.", "Use a-z, 0-9 and _.")
+                continue
+            self.expression(inner, inner.text, f"{path} › let {name}", subject, lets, shapes, boolean=False)
+            lets[name] = inner.text
+        for key in ("when", "expect"):
+            each = node.items.get(key)
+            if isinstance(each, document.Scalar):
+                self.expression(each, each.text, f"{path} › {key}", subject, lets, shapes, boolean=True)
+            elif each is not None:
+                self.mistake(each, path, "bad_value", f"{key} is one expression.", "Write it as text.")
+        for unknown in shapes.get("parameters", Shape()).fields.keys() - parameters.keys():
+            near = next(iter(get_close_matches(unknown, parameters, n=1)), "")
+            mend = f"Did you mean {near}?" if near else "Declare it under parameters."
+            self.mistake(node.items["expect"], path, "unknown_name", f"No parameter {unknown}.", mend)
+        placeholders = self.template(node, path, subject, lets, shapes)
+        return (shapes, lets, placeholders) if len(self.mistakes) == before else None
+
+    def expression(
+        self, node: document.Scalar, text: str, path: str, subject: str, lets: Mapping[str, str],
+        shapes: dict[str, Shape], *, boolean: bool, code: str = "",
+    ) -> Expression | None:  # fmt: skip
+        try:
+            compiled = self.language.compile(text, subject, lets=lets, boolean=boolean)
+        except Refused as refused:
+            line, column = refused.offset
+            at = node.column + column + (0 if node.is_plain else 1) - 1 if line == 1 else column
+            mend = f"Did you mean {refused.near}?" if refused.near else "See docs/reference/expressions.md."
+            self.mistakes.append(
+                Mistake(self.file, node.line + line - 1, max(at, 1), path, code or refused.code, refused.what, mend)
+            )
+            return None
+        for root, shape in compiled.reads.roots.items():
+            shapes.setdefault(root, Shape()).merge(shape)
+        return compiled
+
+    def template(self, node: document.Mapping, path: str, subject: str, lets: Mapping[str, str]) -> dict[str, str]:
+        """The placeholders of the message; each must be a path or a name of ``let``, checked like a rule."""
+        message = node.items["message"]
+        if not isinstance(message, document.Scalar):
+            self.mistake(message, path, "template", "The message is one text.", "Write one sentence.")
+            return {}
+        found: dict[str, str] = {}
+        rest = _PLACEHOLDER.sub("", message.text)
+        if "{" in rest or "}" in rest:
+            self.mistake(message, path, "template", "A brace has no partner.", "Write {self.name}.")
+        for placeholder in _PLACEHOLDER.findall(message.text):
+            if not _PATH.fullmatch(placeholder):
+                what = f"{{{shown(placeholder)}}} is neither a dotted path nor a name of let."
+                self.mistake(message, path, "template", what, "Write {self.name}, or bind a name with let.")
+                continue
+            self.expression(message, placeholder, path, subject, lets, shapes, boolean=False, code="template")
+            found[placeholder] = placeholder
+        return found
+
+    def tests(self, node: document.Mapping, path: str, needs_day: bool) -> tuple[RuleTest, ...]:
+        found = node.items["tests"]
+        if not isinstance(found, document.Sequence):
+            self.mistake(found, path, "untested", "tests: is a list.", "Add one that passes and one that finds.")
+            return ()
+        tests = [test for each in found.items if (test := self.test(each, path, needs_day))]
+        if not any(test.finds for test in tests) or all(test.finds for test in tests):
+            what = "A rule needs a test that passes and one that finds."
+            self.mistake(found, path, "untested", what, "Add the one that is missing.")
+        return tuple(tests)
+
+    def test(self, node: document.Node, path: str, needs_day: bool) -> RuleTest | None:
+        if not isinstance(node, document.Mapping):
+            self.mistake(node, path, "bad_value", "A test is a mapping.", "Write {name:, given:, finds:}.")
+            return None
+        name = self.text(node, "name")
+        where = f"{path} › {name}"
+        before = len(self.mistakes)
+        self.unknown_keys(node, _TEST_KEYS, where)
+        given, finds = node.items.get("given"), node.items.get("finds")
+        if not name or not isinstance(given, document.Mapping) or not isinstance(finds, document.Sequence):
+            self.mistake(node, where, "missing_key", "A test needs name, given and finds.", "Add them.")
+            return None
+        at = self.text(node, "at")
+        if needs_day and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", at):
+            self.mistake(node, where, "missing_key", "The rule reads today, so at is due.", "Write at: 2026-11-24.")
+        objects: dict[str, list[dict[str, Raw]]] = {}
+        for type_name, listed in given.items.items():
+            if type_name not in self.catalogue.types or not isinstance(listed, document.Sequence):
+                near = self.catalogue.nearest(type_name)
+                mend = f"Did you mean {near}?" if near else "Name a resource type with a list."
+                self.mistake(given.keys[type_name], where, "unknown_name", f"No list {shown(type_name)}.", mend)
+                continue
+            objects[type_name] = []
+            for item in listed.items:
+                if not isinstance(item, document.Mapping):
+                    self.mistake(item, where, "not_an_object", "An object is a mapping.", "Write {field: value}.")
+                    continue
+                for unknown in item.items.keys() - self.catalogue.types[type_name].fields.keys():
+                    near = next(iter(get_close_matches(unknown, self.catalogue.types[type_name].fields, n=1)), "")
+                    what = f"{type_name} has no field {shown(unknown)}."
+                    self.mistake(item.keys[unknown], where, "unknown_name", what,
+                                 f"Did you mean {near}?" if near else "Remove it.")  # fmt: skip
+                objects[type_name].append({key: raw_value(value) for key, value in item.items.items()})
+        if len(self.mistakes) > before:
+            return None
+        wanted = tuple({str(k): str(v) for k, v in each.items()} for each in document.plain_value(finds))
+        return RuleTest(
+            name, objects, wanted, at, self.text(node, "stage") or "live", self.parameters(node, where), self.file,
+            node.line,
+        )  # fmt: skip
+
+
+def read_types(catalogue: Catalogue, subject: str, shapes: Mapping[str, Any]) -> frozenset[str]:
+    """Resource types whose lists a rule's decision needs; ``*`` alone for a rule for any."""
+    if subject == ANY:
+        return frozenset()
+    types = {subject} if subject != CONFIGURATION else set()
+
+    def visit(name: str, shape: Shape) -> None:
+        types.add(name)
+        kind, backs = catalogue.types[name], catalogue.back_references[name]
+        for part, below in shape.fields.items():
+            each = kind.fields.get(part)
+            if each is not None and each.target:
+                visit(each.target, below)
+            elif each is None and part in backs:
+                visit(backs[part].source, below)
+
+    if subject in catalogue.types:
+        visit(subject, shapes.get("self", Shape()))
+    for name, below in shapes.get("configuration", Shape()).fields.items():
+        visit(name, below)
+    types |= shapes.get("counts", Shape()).fields.keys()
+    return frozenset(types)
