@@ -4,8 +4,12 @@ All mistakes of a file are told at once; bad input changes nothing. What the cat
 is kept, compared and told as a gap, never dropped.
 """
 
+import os
+import stat
 import sys
+from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -15,10 +19,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from baselines import document
 from baselines.canonical import Canonicaliser, Problem
-from baselines.catalogue import Catalogue, ResourceType
+from baselines.catalogue import Catalogue, Field, FieldType, ResourceType
 from baselines.configuration import ConfigObject, Configuration
 from baselines.coverage import Gap, Reason
-from baselines.errors import InvalidConfiguration, InvalidInput, Mistake, shown
+from baselines.errors import InvalidConfiguration, InvalidInput, Mistake, shown, shown_path
 from baselines.fingerprints import SecretKey
 from baselines.values import Plain, Raw, Unreadable, timestamp
 
@@ -40,10 +44,14 @@ def read_file(path: Path | str, limits: document.Limits = document.CONFIGURATION
             near = get_close_matches(path.name, _neighbours(path), n=1)
             mend = f"In this folder there is {shown(near[0])}." if near else "Check the path."
             raise _refused(name, "not_found", "No such file.", mend)
-        if not path.is_file():
-            raise _refused(name, "not_a_file", "This is not a file.", "Name a file, or - for standard input.")
-        with path.open("rb") as stream:
+        # Not blocking: a FIFO that nobody writes to would hold us at its opening.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:  # noqa: PTH123
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise _refused(name, "not_a_file", "This is not a file.", "Name a file, or - for standard input.")
             return _bounded(stream, name, limits), name
+    except IsADirectoryError:
+        what, mend = "This is a folder.", "Name a file, or - for standard input."
+        raise _refused(name, "not_a_file", what, mend) from None
     except PermissionError:
         raise _refused(name, "permission", "The file may not be read.", "Give yourself the right to read it.") from None
     except OSError as error:
@@ -63,7 +71,7 @@ def _bounded(stream: IO[bytes], name: str, limits: document.Limits) -> bytes:
 
 
 def _refused(name: str, code: str, what: str, mend: str) -> InvalidConfiguration:
-    return InvalidConfiguration([Mistake(shown(name), 0, 0, "", code, what, mend)])
+    return InvalidConfiguration([Mistake(shown_path(name), 0, 0, "", code, what, mend)])
 
 
 def read_configuration(
@@ -95,11 +103,14 @@ def parse_configuration(
     Raises:
         InvalidConfiguration: with every mistake and its place.
     """
+    reader = _Reader(name, catalogue, secrets)
     try:
-        tree = document.read_document(data, name, limits=limits)
+        tree = document.read_document(data, name, limits=limits, take=reader.take)
+    except InvalidConfiguration:
+        raise
     except InvalidInput as error:
-        raise InvalidConfiguration(error.mistakes) from None
-    return _Reader(name, catalogue, secrets).read(tree)
+        raise InvalidConfiguration([*error.mistakes, *reader.mistakes]) from None
+    return reader.finish(tree)
 
 
 def raw_value(node: document.Node) -> Raw:
@@ -114,25 +125,48 @@ def raw_value(node: document.Node) -> Raw:
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What was told once already for a type: its unknown fields, and where each key stands."""
+class _List:
+    """What was read of one type: its objects, where each key stands, and what was told once already."""
 
+    objects: list[ConfigObject] = field(default_factory=list)
     unknown: set[str] = field(default_factory=set)
-    places: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    places: dict[str, tuple[int, int, str]] = field(default_factory=dict)  #: line, column, id
+    repeated: dict[str, list[tuple[int, int, str]]] = field(default_factory=dict)
 
 
 class _Reader:
-    """One reading of one tree."""
+    """One reading of one document.
+
+    Objects are brought to canonical form as they end, so that their nodes need not be kept; those
+    with timestamps wait in the tree until the utility, whose time zone they may need, is known.
+    """
 
     def __init__(self, name: str, catalogue: Catalogue, secrets: SecretKey) -> None:
-        self.name, self.catalogue, self.secrets = shown(name), catalogue, secrets
+        self.name, self.catalogue, self.secrets = shown_path(name), catalogue, secrets
+        self.form = Canonicaliser(catalogue, zone=UTC, secrets=secrets)
+        self.is_zone_known = False
         self.mistakes: list[Mistake] = []
         self.gaps: list[Gap] = []
+        self.lists: dict[str, _List] = defaultdict(_List)
 
     def mistake(self, node: document.Node, path: str, code: str, what: str, mend: str) -> None:
         self.mistakes.append(Mistake(self.name, node.line, node.column, path, code, what, mend))
+        if len(self.mistakes) > document.MOST_COLLECTED:
+            raise InvalidConfiguration(self.mistakes)
 
-    def read(self, tree: document.Node) -> Configuration:
+    def take(self, type_name: str, index: int, node: document.Node) -> bool:
+        """An object as soon as it ends; False if it must wait."""
+        if type_name == ABOUT:
+            return False
+        if type_name == "utility" and index == 0:
+            self.set_zone(node)
+        kind = self.catalogue.types.get(type_name)
+        if kind is not None and not self.is_zone_known and any(map(_has_moments, kind.fields.values())):
+            return False
+        self.read(type_name, kind, index, node)
+        return True
+
+    def finish(self, tree: document.Node) -> Configuration:
         if not isinstance(tree, document.Mapping):
             self.mistake(tree, "", "not_a_mapping", "A configuration maps resource types to lists of objects.",
                          "Begin with a resource type, e.g. service_plan:.")  # fmt: skip
@@ -141,17 +175,19 @@ class _Reader:
             what = "There is no resource type in it."
             self.mistake(tree, "", "empty", what, "Nothing is not a clean configuration; fill it.")
             raise InvalidConfiguration(self.mistakes)
+        utilities = tree.items.get("utility")
+        if not self.is_zone_known and isinstance(utilities, document.Sequence) and utilities.items:
+            self.set_zone(utilities.items[0])
         about = self.about(tree)
-        self.form = Canonicaliser(self.catalogue, zone=self.zone(tree), secrets=self.secrets)
-        lists: dict[str, list[ConfigObject]] = {}
         for type_name, node in tree.items.items():
             if type_name != ABOUT:
-                objects = self.objects(type_name, tree.keys[type_name], node)
-                if objects is not None and type_name not in {gap.resource_type for gap in self.unread(about)}:
-                    lists[type_name] = objects
-        self.gaps.extend(self.unread(about))
+                self.finish_list(type_name, tree.keys[type_name], node)
         if self.mistakes:
             raise InvalidConfiguration(self.mistakes)
+        unread = self.unread(about)
+        self.gaps.extend(unread)
+        not_read = {gap.resource_type for gap in unread}
+        lists = {name: each.objects for name, each in self.lists.items() if name not in not_read}
         return self.form.configuration(lists, about=about, gaps=tuple(self.gaps), file=self.name)
 
     def about(self, tree: document.Mapping) -> dict[str, Any]:
@@ -165,7 +201,7 @@ class _Reader:
         taken = node.items.get("taken_at")
         if isinstance(taken, document.Scalar) and not taken.is_null:
             try:
-                about["taken_at"] = datetime.fromisoformat(timestamp(taken.text, self.zone(tree)))
+                about["taken_at"] = datetime.fromisoformat(timestamp(taken.text, self.form.zone))
             except Unreadable as error:
                 self.mistake(taken, f"{ABOUT}.taken_at", error.code, error.what, error.mend)
         return about
@@ -176,19 +212,14 @@ class _Reader:
             return [Gap(str(name), Reason.UNREAD, detail=str(why)) for name, why in named.items()]
         return [Gap(str(name), Reason.UNREAD) for name in named] if isinstance(named, list) else []
 
-    def zone(self, tree: document.Mapping) -> Any:
-        utilities = tree.items.get("utility")
-        if isinstance(utilities, document.Sequence) and utilities.items:
-            first = utilities.items[0]
-            zone = first.items.get("timezone") if isinstance(first, document.Mapping) else None
-            if isinstance(zone, document.Scalar):
-                try:
-                    return ZoneInfo(zone.text)
-                except (ZoneInfoNotFoundError, ValueError, OSError):
-                    return UTC
-        return UTC
+    def set_zone(self, utility: document.Node) -> None:
+        self.is_zone_known = True
+        zone = utility.items.get("timezone") if isinstance(utility, document.Mapping) else None
+        if isinstance(zone, document.Scalar):
+            with suppress(ZoneInfoNotFoundError, ValueError, OSError):  # a wrong zone is a finding, not bad input
+                self.form = Canonicaliser(self.catalogue, zone=ZoneInfo(zone.text), secrets=self.secrets)
 
-    def objects(self, type_name: str, key: document.Scalar, node: document.Node) -> list[ConfigObject] | None:
+    def finish_list(self, type_name: str, key: document.Scalar, node: document.Node) -> None:
         kind = self.catalogue.types.get(type_name)
         if kind is None:
             near = self.catalogue.nearest(type_name)
@@ -196,21 +227,17 @@ class _Reader:
             self.gaps.append(Gap(type_name, Reason.UNKNOWN_TYPE, detail=detail))
         if not isinstance(node, document.Sequence):
             self.mistake(key, type_name, "not_a_list", "A list of objects is due here.", "Write [] for none.")
-            return None
-        seen = _Seen()
-        objects = [
-            made for index, item in enumerate(node.items) if (made := self.one(type_name, kind, index, item, seen))
-        ]
-        self.duplicates(type_name, kind, seen)
-        return objects
+            return
+        for index, item in enumerate(node.items):
+            self.read(type_name, kind, index, item)
+        self.check_keys(type_name, kind, self.lists[type_name])
 
-    def one(
-        self, type_name: str, kind: ResourceType | None, index: int, node: document.Node, seen: _Seen
-    ) -> ConfigObject | None:
+    def read(self, type_name: str, kind: ResourceType | None, index: int, node: document.Node) -> None:
         if not isinstance(node, document.Mapping):
             what = "An object is a mapping of fields."
             self.mistake(node, f"{type_name}[{index}]", "not_an_object", what, "Write {field: value, …}.")
-            return None
+            return
+        seen = self.lists[type_name]
         raw = {name: raw_value(value) for name, value in node.items.items()}
         done = self.form.canonicalise(type_name, raw, node.line)
         for name in done.unknown_fields:
@@ -224,9 +251,12 @@ class _Reader:
         if done.key_problem is not None:
             if not any(problem.where[0] == done.key_problem.where[0] for problem in done.problems):
                 self.problem(type_name, kind, index, node, raw, done.key_problem)
-            return None
-        seen.places.setdefault(done.object.key, []).append((node.line, done.object.id))
-        return done.object
+            return
+        made = done.object
+        place = (node.line, node.column, made.id)
+        if seen.places.setdefault(made.key, place) is not place:
+            seen.repeated.setdefault(made.key, [seen.places[made.key]]).append(place)
+        seen.objects.append(made)
 
     def problem(
         self,
@@ -259,17 +289,27 @@ class _Reader:
             return f"{type_name}[{named}]"
         return f"{type_name}[{index}]"
 
-    def duplicates(self, type_name: str, kind: ResourceType | None, seen: _Seen) -> None:
-        for key, places in seen.places.items():
-            ids = [identity for _, identity in places]
-            if len(places) < 2 or kind is None or (all(ids) and len(set(ids)) == len(ids)):
-                if len(places) > 1 and kind is not None:
-                    detail = f"two objects have this key: {', '.join(sorted(ids))}"
-                    self.gaps.append(Gap(type_name, Reason.DUPLICATE_KEY, key=key, detail=detail))
+    def check_keys(self, type_name: str, kind: ResourceType | None, seen: _List) -> None:
+        """Objects with one key are told apart by their ids, or one of them is a mistake."""
+        if kind is None:
+            return
+        for key, places in seen.repeated.items():
+            ids = sorted(identity for _, _, identity in places)
+            if all(ids) and len(set(ids)) == len(ids):
+                detail = f"two objects have this key: {', '.join(ids)}"
+                self.gaps.append(Gap(type_name, Reason.DUPLICATE_KEY, key=key, detail=detail))
                 continue
-            first = places[0][0]
-            for line, _ in places[1:]:
-                mend = f"Give one of them another {' and '.join(kind.key)}, or delete it."
-                path = f"{type_name}[{','.join(kind.key)}={shown(key)}]"
-                what = f"Same {' and '.join(kind.key)} as line {first}."
-                self.mistakes.append(Mistake(self.name, line, 1, path, "duplicate_object", what, mend))
+            fields = " and ".join(kind.key)
+            for line, column, _ in places[1:]:
+                self.mistake(
+                    document.Mapping(line, column),
+                    f"{type_name}[{','.join(kind.key)}={shown(key)}]",
+                    "duplicate_object",
+                    f"Same {fields} as line {places[0][0]}.",
+                    f"Give one of them another {fields}, or delete it.",
+                )
+
+
+def _has_moments(each: Field) -> bool:
+    inner = [each.item] if each.item is not None else each.fields.values()
+    return each.type is FieldType.TIMESTAMP or any(map(_has_moments, inner))
