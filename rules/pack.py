@@ -457,7 +457,9 @@ class _Loader:
             shapes.setdefault(root, Shape()).merge(shape)
         return compiled
 
-    def template(self, node: document.Mapping, path: str, subject: str, lets: Mapping[str, str]) -> dict[str, str]:
+    def template(
+        self, node: document.Mapping, path: str, subject: str, lets: Mapping[str, str], shapes: dict[str, Shape]
+    ) -> dict[str, str]:
         """The placeholders of the message; each must be a path or a name of ``let``, checked like a rule."""
         message = node.items["message"]
         if not isinstance(message, document.Scalar):
