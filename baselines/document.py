@@ -139,7 +139,7 @@ def _unpacked(data: bytes, builder: "_Builder") -> bytes:
 
 def _check_encoding(data: bytes, builder: "_Builder") -> None:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise builder.refuse(0, 0, "encoding", "The file is UTF-16 (byte offset 0).", "Save it as UTF-8.")
+        raise builder.refuse(1, 1, "encoding", "The file is UTF-16 (byte offset 0).", "Save it as UTF-8.")
     at = data.find(b"\0")
     if at >= 0:
         raise builder.refuse(
@@ -220,7 +220,8 @@ class _Builder:
             raise self.too_many(line, column)
         if not text.isprintable() and (found := FORBIDDEN.search(text)) is not None:
             kind = "lone surrogate" if found[0] >= "\ud800" else "control character"
-            self.mistake(line, column, "bad_text", f"The text holds the {kind} U+{ord(found[0]):04X}.", "Remove it.")
+            what = f"The text holds the {kind} U+{ord(found[0]):04X}."
+            self.mistake(line, column, "bad_text", what, "Remove it.")
             text = FORBIDDEN.sub("?", text)
         if len(text) * 4 > self.limits.text and (size := len(text.encode())) > self.limits.text:
             what = f"A text of {size} bytes, the limit is {self.limits.text}."
@@ -348,7 +349,7 @@ class _Builder:
         if self.mistakes:
             raise InvalidInput(self.mistakes)
         if self.root is None or (isinstance(self.root, Scalar) and self.root.is_null):
-            raise self.refuse(0, 0, "empty", "There is nothing in it.", "Nothing is not a clean document; fill it.")
+            raise self.refuse(1, 1, "empty", "There is nothing in it.", "Nothing is not a clean document; fill it.")
         return self.root
 
 
@@ -446,7 +447,8 @@ def _read_json(text: str, builder: _Builder) -> None:
                 return
             raise builder.refuse(line, column, "syntax", "The file ends in the middle of a value.", "Complete it.")
         if kind is None or kind > _END:
-            raise builder.refuse(line, column, "format", "This is not JSON.", _JSON_MEND)
+            code = "syntax" if due == "end" else "format"
+            raise builder.refuse(line, column, code, "This is not JSON.", _DUE["end"] if due == "end" else _JSON_MEND)
         if kind == _MARK:
             mark = match[2]
             if mark == "{" and due in ("value", "item"):

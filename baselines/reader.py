@@ -109,7 +109,9 @@ def parse_configuration(
     except InvalidConfiguration:
         raise
     except InvalidInput as error:
-        raise InvalidConfiguration([*error.mistakes, *reader.mistakes]) from None
+        told = {(mistake.line, mistake.column) for mistake in error.mistakes}
+        more = [mistake for mistake in reader.mistakes if (mistake.line, mistake.column) not in told]
+        raise InvalidConfiguration([*error.mistakes, *more]) from None
     return reader.finish(tree)
 
 
@@ -198,19 +200,26 @@ class _Reader:
             self.mistake(node, ABOUT, "not_a_mapping", "_about is a mapping.", "Write {tenant: …, taken_at: …}.")
             return {}
         about: dict[str, Any] = document.plain_value(node)
-        taken = node.items.get("taken_at")
-        if isinstance(taken, document.Scalar) and not taken.is_null:
+        taken = raw_value(node.items["taken_at"]) if "taken_at" in node.items else None
+        if taken is not None:
             try:
-                about["taken_at"] = datetime.fromisoformat(timestamp(taken.text, self.form.zone))
+                about["taken_at"] = datetime.fromisoformat(timestamp(taken, self.form.zone))
             except Unreadable as error:
-                self.mistake(taken, f"{ABOUT}.taken_at", error.code, error.what, error.mend)
+                self.mistake(node.items["taken_at"], f"{ABOUT}.taken_at", error.code, error.what, error.mend)
+        for name in ("tenant", "environment", "source"):
+            if isinstance(about.get(name), list | dict):
+                self.mistake(node.items[name], f"{ABOUT}.{name}", "bad_text", "This is no text.", "Write a text.")
+        unread = about.get("unread")
+        if not (unread is None or isinstance(unread, list | dict)):
+            what, mend = "A list of resource types is due here.", "Write [type, …] or {type: reason, …}."
+            self.mistake(node.items["unread"], f"{ABOUT}.unread", "not_a_list", what, mend)
         return about
 
     def unread(self, about: Mapping[str, Any]) -> list[Gap]:
         named = about.get("unread") or ()
         if isinstance(named, dict):
             return [Gap(str(name), Reason.UNREAD, detail=str(why)) for name, why in named.items()]
-        return [Gap(str(name), Reason.UNREAD) for name in named] if isinstance(named, list) else []
+        return [Gap(str(name), Reason.UNREAD) for name in named]
 
     def set_zone(self, utility: document.Node) -> None:
         self.is_zone_known = True
@@ -312,4 +321,4 @@ class _Reader:
 
 def _has_moments(each: Field) -> bool:
     inner = [each.item] if each.item is not None else each.fields.values()
-    return each.type is FieldType.TIMESTAMP or any(map(_has_moments, inner))
+    return not each.is_volatile and (each.type is FieldType.TIMESTAMP or any(map(_has_moments, inner)))

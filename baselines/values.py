@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from zoneinfo import available_timezones
 
 from baselines.catalogue import Field, FieldType
-from baselines.document import scalar_value
+from baselines.document import FORBIDDEN, scalar_value
 from baselines.errors import shown
 
 Raw: TypeAlias = "str | bool | int | Decimal | list[Raw] | dict[str, Raw] | None"
@@ -38,6 +38,7 @@ class Unreadable(Exception):
 
 DIGITS: Final = 40
 EXPONENT: Final = 30
+LARGEST_INTEGER: Final = 2**53 - 1  #: that every JSON reader keeps exactly
 
 
 def text(raw: Raw) -> str:
@@ -56,11 +57,9 @@ def text(raw: Raw) -> str:
 
 
 def _refuse_control(value: str) -> None:
-    for character in value:
-        code = ord(character)
-        if (code < 0x20 and character not in "\n\r\t") or code == 0x7F or 0xD800 <= code <= 0xDFFF:
-            what = f"The text holds the control character U+{code:04X}."
-            raise Unreadable("bad_text", what, "Remove it.")
+    found = FORBIDDEN.search(value)
+    if found is not None:
+        raise Unreadable("bad_text", f"The text holds the control character U+{ord(found[0]):04X}.", "Remove it.")
 
 
 _BOOLEANS: Final = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
@@ -90,12 +89,13 @@ def _decimal(raw: Raw, code: str) -> Decimal:
     elif isinstance(raw, str):
         written = raw.strip()
         if _NOT_NUMBERS.fullmatch(written):
-            raise Unreadable("not_a_number", f"{_shown(raw)} is not a number.", "Write a finite number, or leave it.")
+            raise Unreadable("not_a_number", f"{_shown(raw)} is not a number.", "Write a number, or leave it out.")
         if _HUGE.fullmatch(written):
             raise _too_large(raw)
         if not _DECIMAL.fullmatch(written):
-            kind = "a decimal" if code == "bad_decimal" else "a whole number"
-            raise Unreadable(code, f"{_shown(raw)} is not {kind}.", _numeric_mend(written))
+            if code == "bad_integer":
+                raise Unreadable(code, f"{_shown(raw)} is not a whole number.", "Write digits only.")
+            raise Unreadable(code, f"{_shown(raw)} is not a decimal.", _decimal_mend(written))
         if len(written) > DIGITS + EXPONENT + 10:
             raise _too_large(raw)
         try:
@@ -120,8 +120,9 @@ def _too_large(raw: Raw) -> Unreadable:
     return Unreadable("number_too_large", what, "Write a number of usual size.")
 
 
-def _numeric_mend(written: str) -> str:
-    digits = re.sub(r"[^0-9.,-]", "", written)
+def _decimal_mend(written: str) -> str:
+    found = re.fullmatch(r"[^0-9-]*(-?[0-9][0-9.,]*)[^0-9]*", written)
+    digits = found[1] if found else ""
     if re.fullmatch(r"-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", digits):
         return f'Write "{digits.replace(",", "")}" (point, no thousands sign).'
     if re.fullmatch(r"-?[0-9]+,[0-9]+", digits):
@@ -156,6 +157,9 @@ def integer(raw: Raw) -> int:
     number = _decimal(raw, "bad_integer")
     if number != number.to_integral_value():
         raise Unreadable("bad_integer", f"{_shown(raw)} is not a whole number.", "Write digits only.")
+    if abs(number) > LARGEST_INTEGER:
+        what = f"{_shown(raw)} is beyond ±{LARGEST_INTEGER}."
+        raise Unreadable("number_too_large", what, "Write a number of usual size.")
     return int(number)
 
 
@@ -196,7 +200,8 @@ def timestamp(raw: Raw, zone: tzinfo) -> str:
 
 
 DURATION: Final = re.compile(
-    r"P(?=.)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?"
+    r"P(?=.)(?:([0-9]+)Y)?(?:([0-9]+)M)?(?:([0-9]+)W)?(?:([0-9]+)D)?"
+    r"(?:T(?=.)(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+(?:\.[0-9]+)?)S)?)?"
 )
 
 
@@ -295,7 +300,9 @@ def unknown_value(raw: Raw) -> Canonical:
     if isinstance(raw, Decimal):
         if not raw.is_finite() or abs(raw.adjusted()) > EXPONENT + DIGITS:
             return str(raw)
-        return int(raw) if raw == raw.to_integral_value() else decimal_text(raw)
+        raw = int(raw) if raw == raw.to_integral_value() else decimal_text(raw)
+    if isinstance(raw, int) and abs(raw) > LARGEST_INTEGER:
+        return str(raw)
     if isinstance(raw, str):
         return unicodedata.normalize("NFC", raw).strip().replace("\0", "")
     if isinstance(raw, list):
