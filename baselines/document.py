@@ -85,7 +85,14 @@ Node: TypeAlias = Scalar | Sequence | Mapping
 Take: TypeAlias = Callable[[str, int, Node], bool]
 
 
-def read_document(data: bytes, name: str, *, limits: Limits = CONFIGURATION_LIMITS, take: Take | None = None) -> Node:
+def read_document(
+    data: bytes,
+    name: str,
+    *,
+    limits: Limits = CONFIGURATION_LIMITS,
+    take: Take | None = None,
+    mistakes: list[Mistake] | None = None,
+) -> Node:
     """Read one document; the name's ending says whether it must be JSON and whether it is packed.
 
     Args:
@@ -94,11 +101,12 @@ def read_document(data: bytes, name: str, *, limits: Limits = CONFIGURATION_LIMI
         limits: beyond which the document is refused.
         take: gets each object of a large configuration as soon as it ends, so that the whole tree
             never stands in memory; what it takes is missing from the tree.
+        mistakes: collects those beside which the rest can be read; without it they are raised.
 
     Raises:
         InvalidInput: with every mistake that the syntax shows, each with its place.
     """
-    builder = _Builder(shown_path(name), limits, take)
+    builder = _Builder(shown_path(name), limits, take, [] if mistakes is None else mistakes)
     if len(data) > limits.size:
         raise builder.refuse(0, 0, "too_large", f"{len(data)} bytes, the limit is {limits.size}.", "Split the file.")
     if name.endswith(".zst"):
@@ -108,6 +116,8 @@ def read_document(data: bytes, name: str, *, limits: Limits = CONFIGURATION_LIMI
         _read_json(data.decode("utf-8-sig"), builder)
     else:
         _read_yaml(data, builder)
+    if builder.mistakes and mistakes is None:
+        raise InvalidInput(builder.mistakes)
     return builder.finish()
 
 
@@ -185,9 +195,8 @@ FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud8
 class _Builder:
     """Turns events into a tree without recursion, counting depth and nodes before anything is expanded."""
 
-    def __init__(self, name: str, limits: Limits, take: Take | None) -> None:
-        self.name, self.limits, self.take = name, limits, take
-        self.mistakes: list[Mistake] = []
+    def __init__(self, name: str, limits: Limits, take: Take | None, mistakes: list[Mistake]) -> None:
+        self.name, self.limits, self.take, self.mistakes = name, limits, take, mistakes
         self.stack: list[_Frame] = []
         self.root: Node | None = None
         self.nodes = 0
@@ -346,8 +355,6 @@ class _Builder:
             self.mistake(frame.key.line, frame.key.column, "tag", what, "Name an anchored mapping.")
 
     def finish(self) -> Node:
-        if self.mistakes:
-            raise InvalidInput(self.mistakes)
         if self.root is None or (isinstance(self.root, Scalar) and self.root.is_null):
             raise self.refuse(1, 1, "empty", "There is nothing in it.", "Nothing is not a clean document; fill it.")
         return self.root

@@ -44,8 +44,7 @@ def read_file(path: Path | str, limits: document.Limits = document.CONFIGURATION
             near = get_close_matches(path.name, _neighbours(path), n=1)
             mend = f"In this folder there is {shown(near[0])}." if near else "Check the path."
             raise _refused(name, "not_found", "No such file.", mend)
-        # Not blocking: a FIFO that nobody writes to would hold us at its opening.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:  # noqa: PTH123
+        with open(path, "rb", opener=_open_at_once) as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise _refused(name, "not_a_file", "This is not a file.", "Name a file, or - for standard input.")
             return _bounded(stream, name, limits), name
@@ -57,6 +56,11 @@ def read_file(path: Path | str, limits: document.Limits = document.CONFIGURATION
     except OSError as error:
         what = f"It cannot be read: {error.strerror or 'unknown error'}."
         raise _refused(name, "not_found", what, "Check the path.") from None
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """A FIFO that nobody writes to would hold us at its opening."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _neighbours(path: Path) -> list[str]:
@@ -105,14 +109,10 @@ def parse_configuration(
     """
     reader = _Reader(name, catalogue, secrets)
     try:
-        tree = document.read_document(data, name, limits=limits, take=reader.take)
-    except InvalidConfiguration:
-        raise
-    except InvalidInput as error:
-        told = {(mistake.line, mistake.column) for mistake in error.mistakes}
-        more = [mistake for mistake in reader.mistakes if (mistake.line, mistake.column) not in told]
-        raise InvalidConfiguration([*error.mistakes, *more]) from None
-    return reader.finish(tree)
+        tree = document.read_document(data, name, limits=limits, take=reader.take, mistakes=reader.mistakes)
+        return reader.finish(tree)
+    except InvalidInput:
+        raise reader.refusal() from None
 
 
 def raw_value(node: document.Node) -> Raw:
@@ -154,7 +154,14 @@ class _Reader:
     def mistake(self, node: document.Node, path: str, code: str, what: str, mend: str) -> None:
         self.mistakes.append(Mistake(self.name, node.line, node.column, path, code, what, mend))
         if len(self.mistakes) > document.MOST_COLLECTED:
-            raise InvalidConfiguration(self.mistakes)
+            raise self.refusal()
+
+    def refusal(self) -> InvalidConfiguration:
+        """One mistake for each place: what a mistake of syntax leads to is not told besides."""
+        first: dict[tuple[int, int], Mistake] = {}
+        for mistake in self.mistakes:
+            first.setdefault((mistake.line, mistake.column), mistake)
+        return InvalidConfiguration(list(first.values()))
 
     def take(self, type_name: str, index: int, node: document.Node) -> bool:
         """An object as soon as it ends; False if it must wait."""
@@ -172,11 +179,11 @@ class _Reader:
         if not isinstance(tree, document.Mapping):
             self.mistake(tree, "", "not_a_mapping", "A configuration maps resource types to lists of objects.",
                          "Begin with a resource type, e.g. service_plan:.")  # fmt: skip
-            raise InvalidConfiguration(self.mistakes)
+            raise self.refusal()
         if not tree.items.keys() - {ABOUT}:
             what = "There is no resource type in it."
             self.mistake(tree, "", "empty", what, "Nothing is not a clean configuration; fill it.")
-            raise InvalidConfiguration(self.mistakes)
+            raise self.refusal()
         utilities = tree.items.get("utility")
         if not self.is_zone_known and isinstance(utilities, document.Sequence) and utilities.items:
             self.set_zone(utilities.items[0])
@@ -185,7 +192,7 @@ class _Reader:
             if type_name != ABOUT:
                 self.finish_list(type_name, tree.keys[type_name], node)
         if self.mistakes:
-            raise InvalidConfiguration(self.mistakes)
+            raise self.refusal()
         unread = self.unread(about)
         self.gaps.extend(unread)
         not_read = {gap.resource_type for gap in unread}
