@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Any, Literal
 
+from blake3 import blake3
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from baselines import document
@@ -195,6 +196,7 @@ class Manifest:
     def __init__(self, content: _Document, catalogue: Catalogue) -> None:
         self.content, self.catalogue = content, catalogue
         self.name, self.version = content.manifest, content.version
+        self.digest = blake3(content.model_dump_json().encode()).hexdigest()[:16]  #: of all it says
         self.routes: Mapping[str, Route] = {
             name: self._route(kind)
             for name, kind in catalogue.types.items()
