@@ -304,11 +304,12 @@ def unknown_value(raw: Raw) -> Canonical:
     if isinstance(raw, int) and abs(raw) > LARGEST_INTEGER:
         return str(raw)
     if isinstance(raw, str):
-        return unicodedata.normalize("NFC", raw).strip().replace("\0", "")
+        return unicodedata.normalize("NFC", raw.replace("\0", "")).strip()
     if isinstance(raw, list):
         return [unknown_value(item) for item in raw]
     if isinstance(raw, dict):
-        return {str(name): unknown_value(value) for name, value in raw.items() if value is not None}
+        kept = {str(name): unknown_value(value) for name, value in raw.items()}
+        return {name: value for name, value in kept.items() if value is not None}
     return raw
 
 
