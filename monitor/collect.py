@@ -5,7 +5,7 @@ The source answers; what its answers prove is decided here (reliability P1, P2, 
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from difflib import get_close_matches
@@ -16,7 +16,7 @@ import structlog
 from blake3 import blake3
 
 from baselines.canonical import Canonicaliser
-from baselines.catalogue import Catalogue, ResourceType
+from baselines.catalogue import Catalogue, Field, ResourceType
 from baselines.configuration import ConfigObject, Configuration, ObjectList
 from baselines.coverage import Coverage, Gap, Reason
 from baselines.fingerprints import SecretKey
@@ -126,6 +126,8 @@ class _Sweep:
         self.kept: set[str] = set()
         self.suspects: dict[str, str] = {}
         self.extra: dict[str, dict[str, Row]] = defaultdict(dict)  #: by type and id: objects that no list shows
+        self.nowhere: set[tuple[str, str]] = set()  #: types and ids that nobody knows
+        self.unsure: set[tuple[str, str]] = set()  #: of these: could not be asked for
         self.reread: set[str] = set()
         self.faults: Counter[str] = Counter()
         self.decoded = 0
@@ -155,7 +157,7 @@ class _Sweep:
             if not self.source.has(name):
                 mend = "Add it to the connector manifest, or leave it out of the scope."
                 self.gaps[name] = [Gap(name, Reason.NO_ROUTE, detail="the source has no route for it", mend=mend)]
-        return self._reading(target, taken_at, now(), privileges)
+        return self._reading(target, taken_at, privileges)
 
     def _with_targets(self) -> list[str]:
         """The scope and all it refers to, so that each type comes after those it refers to."""
@@ -228,7 +230,7 @@ class _Sweep:
         try:
             if isinstance(listing, SourceFault):
                 raise listing
-            if self._is_kept(name, listing):
+            if not self.extra[name] and self._is_kept(name, listing):
                 self.lists[name] = self.last.lists[name]
                 self.gaps[name] = [gap for gap in self.last.gaps if gap.resource_type == name]
                 self.seals[name] = self.last.seals[name]
@@ -246,6 +248,7 @@ class _Sweep:
         if self._new_dangling(name, decoded) and name not in self.reread:
             # Someone may be editing: both ends are read again once before it is believed (F35).
             self.reread.add(name)
+            self.nowhere -= decoded.dangling
             for other in dict.fromkeys((*(kind for kind, _ in decoded.dangling), name)):
                 self.listings[other] = await self._read(other)
                 await self._settle(other)
@@ -263,9 +266,12 @@ class _Sweep:
                 # What one of two readings shows is there (P2).
                 objects = [*decoded.objects, *(o for o in objects if o.id not in seen and o.key not in seen)]
                 listing = again
+            self.keys[name] = {each.id: each.key for each in objects if each.id}
             objects = [*objects, *await self._not_shown(name, before, objects, listing)]
             made = ObjectList.of(name, objects, self.form.version)
         self.lists[name] = made
+        self.keys.pop(name, None)
+        self.suspects.pop(name, None)
         self._note_missing_fields(name, decoded)
         self.gaps[name] = list(decoded.gaps.values())
         for gap in self.gaps[name]:
@@ -325,14 +331,16 @@ class _Sweep:
     async def _decode(self, name: str, listing: Listing) -> _Decoded:
         """All rows in canonical form, references resolved as far as anyone knows them."""
         kind = self.catalogue.types[name]
-        rows = [*listing.load_rows(), *self.extra[name].values()]
+        rows = listing.load_rows()
+        shown = {str(row.get("id") or "") for row in rows}
+        rows += [row for identity, row in self.extra[name].items() if identity not in shown]
         decoded = _Decoded()
-        own = self._own_keys(kind, rows)
+        await self._admit_referred(kind, rows, {})
+        own = self._own_keys(kind, rows, {})
         once: dict[tuple[str, bytes], ConfigObject] = {}
         for row in rows:
             decoded.fields.update(row)
-            raw = {each: await self._resolved(kind, each, value, own, decoded) for each, value in row.items()}
-            made = self._canonical(kind, raw, decoded)
+            made = self._canonical(kind, self._resolved(kind, row, own, decoded), decoded)
             once.setdefault((made.id, made.body), made)
         self.decoded += len(rows)
         decoded.objects = list(once.values())
@@ -344,16 +352,100 @@ class _Sweep:
             decoded.note(Gap(name, Reason.COUNT_MISMATCH, detail=detail, mend=mend))
         return decoded
 
-    def _own_keys(self, kind: ResourceType, rows: Sequence[Row]) -> Mapping[str, str]:
+    async def _admit_referred(self, kind: ResourceType, rows: list[Row], others: Mapping[str, str]) -> None:
+        """Ask by id for objects that these rows refer to and no list shows: inactive ones, mostly.
+
+        ``others``: keys by id of objects of the same type that are not among the rows.
+        """
+        own = {str(row.get("id") or "") for row in rows} | others.keys()
+        for row in rows:  # grows while an object of the same type is found
+            for each, reference in _references(kind, row):
+                is_own = each.target == kind.name
+                known = own if is_own else self._keys_of(each.target)
+                if reference.id in known or (each.target, reference.id) in self.nowhere:
+                    continue
+                found = await self._detail_or_nothing(each.target, reference.id)
+                if found is None:
+                    continue
+                self.extra[each.target][reference.id] = found
+                if is_own:
+                    rows.append(found)
+                    own.add(reference.id)
+                else:
+                    await self._admit(each.target, found)
+
+    async def _detail_or_nothing(self, target: str, identity: str) -> Row | None:
+        if target not in self.listings or isinstance(self.listings[target], SourceFault):
+            return None
+        row = None
+        if self.source.has_details:
+            try:
+                row = await self.source.detail(target, identity)
+            except SourceFault:
+                self.unsure.add((target, identity))
+        if row is None:
+            self.nowhere.add((target, identity))
+        return row
+
+    async def _admit(self, name: str, row: Row) -> None:
+        """Put an object that no list shows into its list, which is in canonical form already."""
+        made = await self._alone(name, row)
+        self.lists[name] = ObjectList.of(name, (*self.lists[name].objects, made), self.form.version)
+        self.keys.pop(name, None)
+        self.seals.pop(name, None)
+        self.kept.discard(name)
+
+    async def _alone(self, name: str, row: Row) -> ConfigObject:
+        kind = self.catalogue.types[name]
+        decoded = _Decoded()
+        rows, others = [row], self._keys_of(name)
+        await self._admit_referred(kind, rows, others)
+        self.decoded += 1
+        return self._canonical(kind, self._resolved(kind, row, self._own_keys(kind, rows, others), decoded), decoded)
+
+    def _own_keys(self, kind: ResourceType, rows: Sequence[Row], others: Mapping[str, str]) -> Mapping[str, str]:
         """Keys by id within a list that refers to itself; such a reference is never part of a key."""
         if not any(each.target == kind.name for each in kind.references()):
             return {}
-        found = {}
+        found = dict(others)
         for row in rows:
             part = {each: value for each, value in row.items() if each in kind.key or each == "id"}
-            done = self.form.canonicalise(kind.name, part)
+            done = self.form.canonicalise(kind.name, self._resolved(kind, part, {}, _Decoded()))
             found[done.object.id] = done.object.key
         return found
+
+    def _resolved(self, kind: ResourceType, row: Row, own: Mapping[str, str], decoded: _Decoded) -> Row:
+        """The row with natural keys for references.
+
+        Raises:
+            SourceFault: ``unresolved``, where a part of the object's own key is unknown.
+        """
+        raw = dict(row)
+        for each in kind.references():
+            value = row.get(each.name)
+            if isinstance(value, list):
+                raw[each.name] = [self._key(kind, each, item, own, decoded) for item in value]
+            elif value is not None:
+                raw[each.name] = self._key(kind, each, value, own, decoded)
+        return raw
+
+    def _key(self, kind: ResourceType, each: Field, value: Any, own: Mapping[str, str], decoded: _Decoded) -> Any:
+        if not isinstance(value, Reference):
+            return value
+        is_own = each.target == kind.name
+        key = (own if is_own else self._keys_of(each.target)).get(value.id)
+        if key is not None:
+            return key
+        is_read = is_own or each.target in self.lists
+        if is_read and (each.target, value.id) not in self.unsure:
+            decoded.dangling.add((each.target, value.id))
+            return value.label or value.id
+        what = f"It refers to {self.catalogue.types[each.target].plural}, which could not be read."
+        mend = f"See why {each.target} could not be read."
+        if each.name in kind.key:
+            raise SourceFault(Reason.UNRESOLVED, what, where=kind.name, mend=mend)
+        decoded.note(Gap(kind.name, Reason.UNRESOLVED, path=each.name, detail=_said(what), mend=mend))
+        return value.label or value.id
 
     def _canonical(self, kind: ResourceType, raw: Row, decoded: _Decoded) -> ConfigObject:
         done = self.form.canonicalise(kind.name, raw)
@@ -375,51 +467,6 @@ class _Sweep:
         what, mend = done.key_problem.what, done.key_problem.mend
         decoded.note(Gap(kind.name, Reason.NO_KEY, key=key, detail=what, mend=mend))
         return ConfigObject(key, made.body, made.id, made.about)
-
-    async def _resolved(
-        self, kind: ResourceType, name: str, value: Any, own: Mapping[str, str], decoded: _Decoded
-    ) -> Any:
-        """A value with natural keys for references."""
-        if isinstance(value, list):
-            return [await self._resolved(kind, name, each, own, decoded) for each in value]
-        if not isinstance(value, Reference):
-            return value
-        target = kind.fields[name].target
-        key = own.get(value.id) if target == kind.name else self._keys_of(target).get(value.id)
-        if key is None and await self._admit(target, value.id):
-            key = self._keys_of(target).get(value.id)
-        if key is not None:
-            return key
-        if target in self.lists or target == kind.name:
-            decoded.dangling.add((target, value.id))
-        else:
-            detail = f"it refers to {self.catalogue.types[target].plural}, which could not be read"
-            mend = f"See why {target} could not be read."
-            path = "" if name in kind.key else name
-            decoded.note(Gap(kind.name, Reason.UNRESOLVED, path=path, detail=detail, mend=mend))
-        return value.label or value.id
-
-    async def _admit(self, target: str, identity: str) -> bool:
-        """Take an object that no list shows into its list: an inactive one that others still refer to."""
-        if not self.source.has_details or target not in self.lists or identity in self.extra[target]:
-            return False
-        row = await self.source.detail(target, identity)
-        if row is None:
-            return False
-        self.extra[target][identity] = row
-        made = await self._alone(target, row)
-        self.lists[target] = ObjectList.of(target, (*self.lists[target].objects, made), self.form.version)
-        self.keys.pop(target, None)
-        self.seals.pop(target, None)
-        self.kept.discard(target)
-        return True
-
-    async def _alone(self, name: str, row: Row) -> ConfigObject:
-        kind = self.catalogue.types[name]
-        decoded = _Decoded()
-        raw = {each: await self._resolved(kind, each, value, {}, decoded) for each, value in row.items()}
-        self.decoded += 1
-        return self._canonical(kind, raw, decoded)
 
     def _note_duplicates(self, name: str, decoded: _Decoded) -> None:
         by_id: dict[str, list[ConfigObject]] = defaultdict(list)
@@ -463,7 +510,8 @@ class _Sweep:
         known = {o.id: o.values for o in before.objects} if before is not None else {}
         targets = {target for target, _ in decoded.dangling}
         fields = [each.name for each in kind.references() if each.target in targets]
-        keys = {target: set(self._keys_of(target).values()) for target in targets}
+        keys = {target: set(self._keys_of(target).values()) for target in targets - {name}}
+        keys[name] = {each.key for each in decoded.objects}
         for each in decoded.objects:
             old, new = known.get(each.id, {}), each.values
             for field_name in fields:
@@ -533,9 +581,9 @@ class _Sweep:
                 mend = "Correct the path in the connector manifest."
                 raise SourceFault(Reason.NOT_FOUND, what, where=name, mend=mend, status=404)
         left = ObjectList.of(name, objects, self.form.version).digest
+        self.suspects[name] = left
         if self.last.suspects.get(name) == left:
             return
-        self.suspects[name] = left
         what = f"{len(lost)} of {before} objects are gone at once."
         mend = "Look in SMART360; if it is true, the next sweep confirms it."
         raise SourceFault(Reason.MASS_DISAPPEARANCE, what, where=name, mend=mend)
@@ -543,7 +591,7 @@ class _Sweep:
     # Words
 
     def _gap(self, name: str, fault: SourceFault) -> Gap:
-        detail, mend = fault.what[:1].lower() + fault.what[1:].rstrip("."), fault.mend
+        detail, mend = _said(fault.what), fault.mend
         privilege = self.source.privilege(name) if self.source.has(name) else ""
         if fault.reason is Reason.FORBIDDEN and privilege:
             detail = f"{detail}; the service user lacks VIEW of {privilege}"
@@ -563,11 +611,10 @@ class _Sweep:
         self.log.info("source_fault", fault=gap.reason.value, list=name, key=gap.key, path=gap.path)
 
     def _reading(
-        self, target: tuple[str, str], taken_at: datetime, ended_at: datetime,
-        privileges: tuple[str, ...] | None,
+        self, target: tuple[str, str], taken_at: datetime, privileges: tuple[str, ...] | None,
     ) -> Reading:  # fmt: skip
         gaps = tuple(gap for name in (WHOLE, *self.scope) for gap in self.gaps.get(name, ()))
-        coverage = Coverage(self.scope, gaps, self._clock_note(ended_at))
+        coverage = Coverage(self.scope, gaps, self._clock_note(taken_at))
         lists = {name: self.lists[name] for name in self.scope if name in self.lists and name not in coverage.unread}
         about = {"tenant": target[0], "environment": target[1], "taken_at": taken_at, "source": self.source.name}
         known = {**self.last.lists, **{name: self.lists[name] for name in self.lists if name not in coverage.unread}}
@@ -593,6 +640,20 @@ class _Sweep:
         if date is None or abs((date - now).total_seconds()) < 3600:
             return {}
         return {Reason.SOURCE_CLOCK.value: f"the source's clock says {date.isoformat()}"}
+
+
+def _references(kind: ResourceType, row: Row) -> Iterator[tuple[Field, Reference]]:
+    """All that a row refers to by id."""
+    for each in kind.references():
+        value = row.get(each.name)
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, Reference):
+                yield each, item
+
+
+def _said(sentence: str) -> str:
+    """A sentence as part of another."""
+    return sentence[:1].lower() + sentence[1:].rstrip(".")
 
 
 def _is_active(each: ConfigObject, active: str) -> bool:

@@ -609,4 +609,6 @@ def _retry_after(headers: httpx.Headers) -> float:
 
 
 def _beginning(body: bytes) -> str:
-    return shown(body[:400].decode("utf-8", "replace"))
+    """The first characters of an answer, without values: a page that is cut may hold a secret."""
+    text = body[:400].decode("utf-8", "replace")
+    return shown(re.sub(r'(:\s*)("(?:[^"\\]|\\.)*"?|[0-9.eE+-]+)', r"\1…", text))
