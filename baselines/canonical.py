@@ -5,6 +5,7 @@ spelling: booleans, decimals, timestamps, Unicode, the order of insignificant li
 keyed fingerprints.
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
@@ -62,7 +63,8 @@ class Canonicaliser:
         """One object. Unreadable values are kept as they came and told in ``problems``."""
         kind = self.catalogue.types.get(type_name)
         run = _Run(self, type_name)
-        about = {name: scalar_text(unknown_value(raw[name])) for name in RESERVED if name != "id" and raw.get(name)}
+        touched = {name: scalar_text(unknown_value(raw.get(name))) for name in RESERVED if name != "id"}
+        about = {name: value for name, value in touched.items() if value}
         identity = raw.get("id")
         values = run.fields(kind.fields if kind else {}, raw, (), is_object=True)
         key, key_problem = self._key(kind, values, identity)
@@ -111,6 +113,7 @@ class _Run:
                 continue
             each = known.get(name)
             if each is None:
+                name = name if name.isascii() else unicodedata.normalize("NFC", name)
                 kept = self.unknown_field(name, value, (*where, name))
                 if kept is not None:
                     values[name] = kept

@@ -308,7 +308,7 @@ def unknown_value(raw: Raw) -> Canonical:
     if isinstance(raw, list):
         return [unknown_value(item) for item in raw]
     if isinstance(raw, dict):
-        kept = {str(name): unknown_value(value) for name, value in raw.items()}
+        kept = {unicodedata.normalize("NFC", name): unknown_value(value) for name, value in raw.items()}
         return {name: value for name, value in kept.items() if value is not None}
     return raw
 

@@ -55,7 +55,7 @@ def _written(each: ConfigObject, order: Mapping[str, int]) -> dict[str, Any]:
     """The fields of an object, id first, who touched it last."""
     values = each.values
     fields = {name: values[name] for name in sorted(values, key=lambda name: (order.get(name, len(order)), name))}
-    return ({"id": each.id} if each.id else {}) | fields | each.about
+    return ({"id": each.id} if each.id else {}) | fields | dict(sorted(each.about.items()))
 
 
 def _flow(value: Any) -> str:

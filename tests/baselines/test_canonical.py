@@ -70,6 +70,12 @@ def test_defaults_are_filled_in_and_blank_null_and_volatile_fields_left_out():
     assert canonical("subscription", plan="P", no_of_users=31) == canonical("subscription", plan="P")
 
 
+def test_names_of_unknown_fields_are_one_whatever_their_spelling():
+    assert canonical("zone", code="A", **{"ne\u0301": {"e\u0301": 1}}) == canonical(
+        "zone", code="A", **{"né": {"é": 1}}
+    )
+
+
 def test_insignificant_lists_are_sets_and_significant_ones_are_not():
     one, other = {"areas": ["B", "A", "B"]}, {"areas": ["A", "B"]}
     assert canonical("service_plan", code="A", **one) == canonical("service_plan", code="A", **other)
