@@ -321,8 +321,12 @@ class _Sweep:
         """Natural keys by id: of this reading, else as they were known."""
         found = self.keys.get(name)
         if found is None:
-            known = self.lists.get(name) or self.last.lists.get(name)
-            found = {each.id: each.key for each in known.objects if each.id} if known is not None else {}
+            before = self.last.lists.get(name)
+            known = self.lists.get(name) or before
+            pairs = [(each.id, each.key) for each in known.objects if each.id] if known is not None else []
+            found = dict(reversed(pairs))
+            if len(found) < len(pairs) and before is not None:  # of two with one id the one that was known
+                found |= {each.id: each.key for each in before.objects if (each.id, each.key) in pairs}
             self.keys[name] = found
         return found
 
@@ -364,6 +368,8 @@ class _Sweep:
                 known = own if is_own else self._keys_of(each.target)
                 if reference.id in known or (each.target, reference.id) in self.nowhere:
                     continue
+                if not is_own and each.target not in self.lists:
+                    continue
                 found = await self._detail_or_nothing(each.target, reference.id)
                 if found is None:
                     continue
@@ -375,8 +381,6 @@ class _Sweep:
                     await self._admit(each.target, found)
 
     async def _detail_or_nothing(self, target: str, identity: str) -> Row | None:
-        if target not in self.listings or isinstance(self.listings[target], SourceFault):
-            return None
         row = None
         if self.source.has_details:
             try:
