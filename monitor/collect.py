@@ -626,7 +626,7 @@ class _Sweep:
             configuration=Configuration(lists, self.form.version, about, gaps),
             coverage=coverage,
             seals=self.seals,
-            kept=frozenset(self.kept),
+            kept=frozenset(self.kept & lists.keys()),
             suspects=self.suspects,
             taken_at=taken_at,
             source_date=self.source.date,

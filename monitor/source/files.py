@@ -73,7 +73,8 @@ class Folder:
             except InvalidInput as error:
                 mistake = error.mistakes[0]
                 place = f"{each.name}:{mistake.line}" if mistake.line else each.name
-                self._broken[own] = SourceFault(Reason.BAD_FILE, mistake.what, where=place, mend=mistake.mend)
+                what = f"{place}: {mistake.what}"
+                self._broken[own] = SourceFault(Reason.BAD_FILE, what, where=str(each), mend=mistake.mend)
         return None
 
     def has(self, resource_type: str) -> bool:

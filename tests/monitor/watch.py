@@ -18,6 +18,7 @@ from monitor.collect import Last, Reading, collect
 from monitor.sandbox.process import SandboxProcess
 from monitor.sandbox.server import PASSWORD, USER
 from monitor.source import Connection, Patience, Source, open_source
+from monitor.source.manifest import Manifest
 from tests.support import CATALOGUE, SECRETS, swa_bytes
 
 ALL = tuple(CATALOGUE.types)
@@ -61,14 +62,14 @@ class Watch:
         self.control("DELETE", "/sandbox/log")
         return self
 
-    def source(self, **how: Any) -> Source:
+    def source(self, manifest: Manifest | None = None, **how: Any) -> Source:
         """The sandbox as a source; ``how``: fields of the connection."""
         connection = Connection(
             "smart360", self.sandbox.url, self.utility or self.sandbox.utility, USER, self.password,
             **{"requests_per_second": 5000, "requests_at_once": 4, **how},
         )  # fmt: skip
         return open_source(
-            connection, CATALOGUE, allowed_hosts=LOOPBACK, patience=self.patience, log=self.logger()
+            connection, CATALOGUE, manifest=manifest, allowed_hosts=LOOPBACK, patience=self.patience, log=self.logger(),
         )  # fmt: skip
 
     def logger(self) -> Any:
