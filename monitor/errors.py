@@ -1,0 +1,75 @@
+"""Errors of running the product.
+
+Smart360Error (baselines)
+├── StoreError             the store could not do it (exit 3); ``kind`` is the label of the metric
+│   └── Fenced             a sweep that lost its lease wrote too late; nothing was written (F46)
+├── SecretMissing          a secret reference that leads nowhere (exit 2)
+├── UnknownTarget          no such target (exit 2)
+├── InvalidTenantFile      mistakes in a tenant file, nothing applied (exit 2)
+└── NotFound               no snapshot, baseline, proposal or finding of that name (exit 2)
+"""
+
+from baselines.errors import InvalidInput, Smart360Error
+
+
+class StoreError(Smart360Error):
+    """The store could not do it; nothing of the step was written."""
+
+    code = "store_unavailable"
+    exit_code = 3
+
+    def __init__(self, kind: str, what: str, *, where: str, mend: str) -> None:
+        super().__init__(what, where=where, mend=mend)
+        self.kind = kind
+
+
+class Fenced(StoreError):
+    """Another worker took the sweep over; the late one writes nothing."""
+
+    code = "fenced"
+
+    def __init__(self, where: str) -> None:
+        super().__init__("fenced", "the sweep was taken over by another worker.", where=where, mend="Nothing to do.")
+
+
+class SchemaMismatch(StoreError):
+    """The code and the database are of different versions (F69)."""
+
+    code = "schema_mismatch"
+    exit_code = 2
+
+    def __init__(self, found: str, wanted: str) -> None:
+        super().__init__(
+            "schema", f"the schema is {found or 'missing'}, this program needs {wanted}.", where="database",
+            mend="smart360-monitor db upgrade",
+        )  # fmt: skip
+
+
+class SecretMissing(Smart360Error):
+    """A secret reference that leads nowhere; the value is never shown."""
+
+    code = "secret_missing"
+
+
+class SecretReference(Smart360Error):
+    """Something written where a reference to a secret is due; it is not shown."""
+
+    code = "secret_reference"
+
+
+class UnknownTarget(Smart360Error):
+    """No target of that name is registered."""
+
+    code = "unknown_target"
+
+
+class NotFound(Smart360Error):
+    """No snapshot, baseline, proposal or finding of that name."""
+
+    code = "not_found"
+
+
+class InvalidTenantFile(InvalidInput):
+    """A tenant file with mistakes; nothing of it was applied."""
+
+    code = "invalid_tenant_file"

@@ -1,0 +1,1 @@
+"""What is kept: the only package that speaks SQL. SQLite and PostgreSQL run the same code and tests."""

@@ -1,0 +1,217 @@
+"""Findings: one query for what is open, one place where their life is written down."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.engine import Connection
+
+from monitor.store.tables import FindingEventRow, FindingRow, TargetRow
+from monitor.store.values import from_json, to_json
+from monitor.target import Target
+from rules.findings import Finding
+from rules.lifecycle import Event, Known, Resolution, Settlement, State, Step, transition
+
+_COLUMNS = FindingRow.__table__.c
+_TARGETS = TargetRow.__table__.c
+_ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+#: Odd, so that it is a bijection on four characters: numbers look unrelated and never come twice.
+_SPREAD: Final = 700_001
+
+
+class Moved(Exception):
+    """A person acted on a finding meanwhile; it is to be settled anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One event in a finding's life."""
+
+    event: str
+    at: datetime
+    by: str
+    note: str
+    sweep: int | None
+
+
+def number_of(identity: int) -> str:
+    """The public number of a finding: four characters, more from the 1,048,577th on."""
+    size = 32**4
+    block, within = divmod(identity, size)
+    value = (within * _SPREAD + 12_345) % size
+    text = ""
+    for _ in range(4):
+        value, place = divmod(value, 32)
+        text = _ALPHABET[place] + text
+    while block:
+        block, place = divmod(block, 32)
+        text = _ALPHABET[place] + text
+    return text
+
+
+class Findings:
+    """The tables ``findings`` and ``finding_events``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def known(self, target: Target) -> Sequence[Known]:
+        """All findings of a target, resolved ones included."""
+        return self._select(_COLUMNS.target_id == target.id)
+
+    def open(self, target: Target | None = None) -> Sequence[tuple[str, Known]]:
+        """What is open (not resolved) at one target or at all, worst first, with the target's name."""
+        query = (
+            select(FindingRow.__table__, _TARGETS.tenant, _TARGETS.environment)
+            .join(TargetRow, _TARGETS.id == _COLUMNS.target_id)
+            .where(_COLUMNS.state != State.RESOLVED.value, _TARGETS.removed_at.is_(None))
+        )
+        if target is not None:
+            query = query.where(_COLUMNS.target_id == target.id)
+        found = [(f"{row.tenant}/{row.environment}", _known(row)) for row in self._connection.execute(query)]
+        return sorted(found, key=lambda each: (each[1].finding.severity.rank, each[1].opened_at, each[1].id))
+
+    def counts(self) -> Mapping[tuple[str, str, str, str, str], int]:
+        """How many are open, by (tenant, environment, module, severity, kind); the same query as ``open``."""
+        rows = self._connection.execute(
+            select(_TARGETS.tenant, _TARGETS.environment, _COLUMNS.module, _COLUMNS.severity, _COLUMNS.kind,
+                   func.count())
+            .join(TargetRow, _TARGETS.id == _COLUMNS.target_id)
+            .where(_COLUMNS.state != State.RESOLVED.value, _TARGETS.removed_at.is_(None))
+            .group_by(_TARGETS.tenant, _TARGETS.environment, _COLUMNS.module, _COLUMNS.severity, _COLUMNS.kind)
+        )  # fmt: skip
+        return {tuple(row[:5]): row[5] for row in rows}  # type: ignore[misc]
+
+    def numbered(self, number: str) -> tuple[str, Known] | None:
+        """A finding by its number, with its target's name."""
+        row = self._connection.execute(
+            select(FindingRow.__table__, _TARGETS.tenant, _TARGETS.environment)
+            .join(TargetRow, _TARGETS.id == _COLUMNS.target_id)
+            .where(_COLUMNS.number == number.upper())
+        ).first()
+        return (f"{row.tenant}/{row.environment}", _known(row)) if row is not None else None
+
+    def told_in(self, target: Target, keys: Iterable[str]) -> Sequence[Known]:
+        """All findings of a target that were told in these messages."""
+        return self._select(_COLUMNS.target_id == target.id, _COLUMNS.alert_key.in_(list(keys)))
+
+    def history(self, known: Known) -> Sequence[Happened]:
+        """Events of a finding, oldest first."""
+        table = FindingEventRow.__table__.c
+        rows = self._connection.execute(
+            select(table.event, table.at, table.by, table.note, table.sweep_id)
+            .where(table.finding_id == known.id)
+            .order_by(table.id)
+        )
+        return [Happened(*row) for row in rows]
+
+    def _select(self, *where: Any) -> list[Known]:
+        rows = self._connection.execute(select(FindingRow.__table__).where(*where).order_by(_COLUMNS.id))
+        return [_known(row) for row in rows]
+
+    def apply(
+        self, target: Target, settlement: Settlement, sweep: int, now: datetime, alert_key: str
+    ) -> Mapping[str, Known]:
+        """Write a settlement down; returns what every finding it touched has become, by fingerprint.
+
+        Raises:
+            Moved: a person acted meanwhile; nothing of the transaction may stand.
+        """
+        seen = [step.known for step in settlement.of(Event.SEEN) if step.known is not None]
+        if seen:
+            self._connection.execute(
+                update(FindingRow).where(_COLUMNS.id.in_([each.id for each in seen])).values(last_seen=now)
+            )
+        result = {each.finding.fingerprint: each for each in seen}
+        for step in settlement.news:
+            if step.known is None:
+                known = self._open(target, step.finding, now, alert_key)
+            else:
+                known = self._move(step, now, alert_key)
+            self._note(known.id, step.event, now, sweep, note=step.resolution)
+            result[known.finding.fingerprint] = known
+        return result
+
+    def _open(self, target: Target, finding: Finding, now: datetime, alert_key: str) -> Known:
+        identity = self._connection.execute(
+            insert(FindingRow)
+            .values(
+                target_id=target.id, fingerprint=finding.fingerprint, state=State.OPEN.value, opened_at=now,
+                changed_at=now, last_seen=now, times_opened=1, alert_key=alert_key, **_searchable(finding),
+            )
+            .returning(_COLUMNS.id)
+        ).scalar_one()  # fmt: skip
+        number = number_of(identity)
+        self._connection.execute(update(FindingRow).where(_COLUMNS.id == identity).values(number=number))
+        return Known(identity, number, finding, State.OPEN, now, now, now, 1, 1, alert_key=alert_key)
+
+    def _move(self, step: Step, now: datetime, alert_key: str) -> Known:
+        known = step.known
+        assert known is not None
+        state = transition(known.state, step.event)
+        assert state is not None, f"{step.event} in {known.state}"
+        values: dict[str, Any] = {"state": state.value, "changed_at": now, "version": known.version + 1}
+        values |= {"resolution": step.resolution, "detail": step.detail}
+        if step.event is not Event.RESOLVED:
+            values |= {"last_seen": now, "by": "", **_searchable(step.finding)}
+        if step.event is Event.REOPENED:
+            values |= {"times_opened": known.times_opened + 1, "alert_key": known.alert_key or alert_key}
+        return self._write(known, values)
+
+    def _write(self, known: Known, values: Mapping[str, Any]) -> Known:
+        done = self._connection.execute(
+            update(FindingRow).where(_COLUMNS.id == known.id, _COLUMNS.version == known.version).values(**values)
+        )
+        if done.rowcount != 1:
+            raise Moved(known.number)
+        row = self._connection.execute(select(FindingRow.__table__).where(_COLUMNS.id == known.id)).one()
+        return _known(row)
+
+    def _note(
+        self, identity: int, event: Event, now: datetime, sweep: int | None, *, by: str = "", note: str = ""
+    ) -> None:
+        self._connection.execute(
+            insert(FindingEventRow).values(
+                finding_id=identity, sweep_id=sweep, event=event.value, at=now, by=by, note=note
+            )
+        )
+
+    def acknowledge(self, known: Known, by: str, note: str, now: datetime) -> Known | None:
+        """A person has seen it and works on it; None where its state does not allow that."""
+        state = transition(known.state, Event.ACKNOWLEDGED)
+        if state is None:
+            return None
+        changed = {"state": state.value, "by": by, "note": note, "changed_at": now, "version": known.version + 1}
+        acknowledged = self._write(known, changed)
+        self._note(known.id, Event.ACKNOWLEDGED, now, None, by=by, note=note)
+        return acknowledged
+
+    def resolve(
+        self, several: Iterable[Known], resolution: Resolution, detail: str, by: str, now: datetime
+    ) -> Sequence[Known]:
+        """Findings that a person's act ends: accepted in a baseline, target removed."""
+        resolved = []
+        for known in several:
+            if transition(known.state, Event.RESOLVED) is None:
+                continue
+            values = {"state": State.RESOLVED.value, "resolution": resolution.value, "detail": detail,
+                      "changed_at": now, "version": known.version + 1}  # fmt: skip
+            resolved.append(self._write(known, values))
+            self._note(known.id, Event.RESOLVED, now, None, by=by, note=detail or resolution.value)
+        return resolved
+
+
+def _searchable(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": finding.kind.value, "rule": finding.rule, "severity": finding.severity.value, "module": finding.module,
+        "resource_type": finding.resource_type, "key": finding.key, "path": finding.path, "content": to_json(finding),
+    }  # fmt: skip
+
+
+def _known(row: Row[Any]) -> Known:
+    return Known(
+        row.id, row.number or "", from_json(row.content, Finding), State(row.state), row.opened_at, row.changed_at,
+        row.last_seen, row.times_opened, row.version, row.resolution, row.detail, row.by, row.note, row.alert_key,
+    )  # fmt: skip

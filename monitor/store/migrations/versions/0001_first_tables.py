@@ -1,0 +1,361 @@
+"""First tables.
+
+Why: everything the monitor keeps. Safe before the new code (there is no older). On 10 million rows: nothing to move.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "alert_threads",
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("message_channel", sa.Text(), server_default="", nullable=False),
+        sa.Column("message_id", sa.Text(), server_default="", nullable=False),
+        sa.Column("revision", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("channel", "key", name=op.f("pk_alert_threads")),
+    )
+    op.create_table(
+        "audit",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("prev", sa.Text(), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("signature", sa.Text(), nullable=False),
+        sa.Column("public_key", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit")),
+        sa.UniqueConstraint("hash", name=op.f("uq_audit_hash")),
+    )
+    op.create_table(
+        "counters",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("labels", sa.Text(), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "labels", name=op.f("pk_counters")),
+    )
+    op.create_table(
+        "leases",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("fence", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
+    )
+    op.create_table(
+        "lists",
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("form", sa.Text(), nullable=False),
+        sa.Column("resource_type", sa.Text(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("content", name=op.f("pk_lists")),
+    )
+    op.create_table(
+        "switches",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_switches")),
+    )
+    op.create_table(
+        "targets",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_run_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paused_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("paused_reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_targets")),
+        sa.UniqueConstraint("tenant", "environment", name=op.f("uq_targets_tenant_environment")),
+    )
+    with op.batch_alter_table("targets", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_targets_next_run_at"), ["next_run_at"], unique=False)
+
+    op.create_table(
+        "trees",
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("content", name=op.f("pk_trees")),
+    )
+    op.create_table(
+        "alerts",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("target_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("story", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("told", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("error", sa.Text(), server_default="", nullable=False),
+        sa.CheckConstraint("state in ('waiting','sent','superseded','suppressed')", name=op.f("ck_alerts_state")),
+        sa.ForeignKeyConstraint(["target_id"], ["targets.id"], name=op.f("fk_alerts_target_id_targets")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+        sa.UniqueConstraint("channel", "key", "revision", name=op.f("uq_alerts_channel_key_revision")),
+    )
+    with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_alerts_state_next_try_at"), ["state", "next_try_at"], unique=False)
+
+    op.create_table(
+        "findings",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Text(), nullable=True),
+        sa.Column("target_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("module", sa.Text(), nullable=False),
+        sa.Column("resource_type", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("resolution", sa.Text(), server_default="", nullable=False),
+        sa.Column("detail", sa.Text(), server_default="", nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_seen", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("times_opened", sa.BigInteger(), nullable=False),
+        sa.Column("by", sa.Text(), server_default="", nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("alert_key", sa.Text(), server_default="", nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default="1", nullable=False),
+        sa.CheckConstraint("state in ('open','acknowledged','resolved')", name=op.f("ck_findings_state")),
+        sa.ForeignKeyConstraint(["target_id"], ["targets.id"], name=op.f("fk_findings_target_id_targets")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_findings")),
+        sa.UniqueConstraint("number", name=op.f("uq_findings_number")),
+        sa.UniqueConstraint("target_id", "fingerprint", name=op.f("uq_findings_target_id_fingerprint")),
+    )
+    with op.batch_alter_table("findings", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_findings_state_target_id"), ["state", "target_id"], unique=False)
+
+    op.create_table(
+        "memories",
+        sa.Column(
+            "target_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["target_id"], ["targets.id"], name=op.f("fk_memories_target_id_targets")),
+        sa.PrimaryKeyConstraint("target_id", name=op.f("pk_memories")),
+    )
+    op.create_table(
+        "sweeps",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("target_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("slot", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("fault", sa.Text(), server_default="", nullable=False),
+        sa.Column("cure", sa.Text(), server_default="", nullable=False),
+        sa.Column("report", sa.Text(), server_default="{}", nullable=False),
+        sa.CheckConstraint(
+            "state in ('running','complete','partial','failed','skipped','poisoned')", name=op.f("ck_sweeps_state")
+        ),
+        sa.ForeignKeyConstraint(["target_id"], ["targets.id"], name=op.f("fk_sweeps_target_id_targets")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sweeps")),
+        sa.UniqueConstraint("target_id", "slot", name=op.f("uq_sweeps_target_id_slot")),
+    )
+    with op.batch_alter_table("sweeps", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sweeps_target_id_claimed_at"), ["target_id", "claimed_at"], unique=False)
+        batch_op.create_index(
+            "uq_sweeps_one_running",
+            ["target_id"],
+            unique=True,
+            sqlite_where=sa.text("state = 'running'"),
+            postgresql_where=sa.text("state = 'running'"),
+        )
+
+    op.create_table(
+        "finding_events",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("finding_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sweep_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.Text(), server_default="", nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["finding_id"], ["findings.id"], name=op.f("fk_finding_events_finding_id_findings")),
+        sa.ForeignKeyConstraint(["sweep_id"], ["sweeps.id"], name=op.f("fk_finding_events_sweep_id_sweeps")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_finding_events")),
+    )
+    with op.batch_alter_table("finding_events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_finding_events_finding_id_id"), ["finding_id", "id"], unique=False)
+
+    op.create_table(
+        "snapshots",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("target_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sweep_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("form", sa.Text(), nullable=False),
+        sa.Column("tree", sa.Text(), nullable=False),
+        sa.Column("gaps", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("lists_read", sa.BigInteger(), nullable=False),
+        sa.Column("lists_total", sa.BigInteger(), nullable=False),
+        sa.Column("objects", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["sweep_id"], ["sweeps.id"], name=op.f("fk_snapshots_sweep_id_sweeps")),
+        sa.ForeignKeyConstraint(["target_id"], ["targets.id"], name=op.f("fk_snapshots_target_id_targets")),
+        sa.ForeignKeyConstraint(["tree"], ["trees.content"], name=op.f("fk_snapshots_tree_trees")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_snapshots")),
+        sa.UniqueConstraint("sweep_id", name=op.f("uq_snapshots_sweep_id")),
+    )
+    with op.batch_alter_table("snapshots", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_snapshots_target_id_taken_at"), ["target_id", "taken_at"], unique=False)
+
+    op.create_table(
+        "proposals",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("target_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("snapshot_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("base_version", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), server_default="", nullable=False),
+        sa.Column("proposer", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.CheckConstraint(
+            "state in ('open','approved','rejected','withdrawn','outdated')", name=op.f("ck_proposals_state")
+        ),
+        sa.ForeignKeyConstraint(["snapshot_id"], ["snapshots.id"], name=op.f("fk_proposals_snapshot_id_snapshots")),
+        sa.ForeignKeyConstraint(["target_id"], ["targets.id"], name=op.f("fk_proposals_target_id_targets")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_proposals")),
+    )
+    with op.batch_alter_table("proposals", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_proposals_open",
+            ["target_id", "snapshot_id"],
+            unique=True,
+            sqlite_where=sa.text("state = 'open'"),
+            postgresql_where=sa.text("state = 'open'"),
+        )
+
+    op.create_table(
+        "baselines",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("target_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("form", sa.Text(), nullable=False),
+        sa.Column("tree", sa.Text(), nullable=False),
+        sa.Column("proposal_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("proposer", sa.Text(), nullable=False),
+        sa.Column("approver", sa.Text(), nullable=False),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("accepted", sa.BigInteger(), nullable=False),
+        sa.Column("rejected", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("version > 0", name=op.f("ck_baselines_version")),
+        sa.ForeignKeyConstraint(["proposal_id"], ["proposals.id"], name=op.f("fk_baselines_proposal_id_proposals")),
+        sa.ForeignKeyConstraint(["target_id"], ["targets.id"], name=op.f("fk_baselines_target_id_targets")),
+        sa.ForeignKeyConstraint(["tree"], ["trees.content"], name=op.f("fk_baselines_tree_trees")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_baselines")),
+        sa.UniqueConstraint("proposal_id", name=op.f("uq_baselines_proposal_id")),
+        sa.UniqueConstraint("target_id", "version", name=op.f("uq_baselines_target_id_version")),
+    )
+    op.create_table(
+        "decisions",
+        sa.Column("proposal_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("resource_type", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("decision", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["proposal_id"], ["proposals.id"], name=op.f("fk_decisions_proposal_id_proposals")),
+        sa.PrimaryKeyConstraint("proposal_id", "resource_type", "key", "path", name=op.f("pk_decisions")),
+    )
+
+    if op.get_bind().dialect.name == "sqlite":
+        for act in ("update", "delete"):
+            op.execute(
+                f"create trigger audit_no_{act} before {act} on audit "
+                "begin select raise(abort, 'audit entries are never changed'); end"
+            )
+    else:
+        op.execute(
+            "create function audit_is_kept() returns trigger language plpgsql as "
+            "$$ begin raise exception 'audit entries are never changed'; end $$"
+        )
+        op.execute(
+            "create trigger audit_no_change before update or delete or truncate on audit "
+            "for each statement execute function audit_is_kept()"
+        )
+
+
+def downgrade() -> None:
+    op.drop_table("decisions")
+    op.drop_table("baselines")
+    with op.batch_alter_table("proposals", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_proposals_open", sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'")
+        )
+
+    op.drop_table("proposals")
+    with op.batch_alter_table("snapshots", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_snapshots_target_id_taken_at"))
+
+    op.drop_table("snapshots")
+    with op.batch_alter_table("finding_events", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_finding_events_finding_id_id"))
+
+    op.drop_table("finding_events")
+    with op.batch_alter_table("sweeps", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_sweeps_one_running",
+            sqlite_where=sa.text("state = 'running'"),
+            postgresql_where=sa.text("state = 'running'"),
+        )
+        batch_op.drop_index(batch_op.f("ix_sweeps_target_id_claimed_at"))
+
+    op.drop_table("sweeps")
+    op.drop_table("memories")
+    with op.batch_alter_table("findings", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_findings_state_target_id"))
+
+    op.drop_table("findings")
+    with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_alerts_state_next_try_at"))
+
+    op.drop_table("alerts")
+    op.drop_table("trees")
+    with op.batch_alter_table("targets", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_targets_next_run_at"))
+
+    op.drop_table("targets")
+    op.drop_table("switches")
+    op.drop_table("lists")
+    op.drop_table("leases")
+    op.drop_table("counters")
+    op.drop_table("audit")
+    op.drop_table("alert_threads")

@@ -1,0 +1,202 @@
+"""Snapshots: content-addressed, so what did not change costs one row and no second copy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import zstandard
+from blake3 import blake3
+from sqlalchemy import Row, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from baselines.configuration import ConfigObject, Configuration, ObjectList, list_digest, packed, unpacked
+from baselines.coverage import Gap
+from baselines.errors import DamagedContent
+from monitor.store.tables import ListRow, MemoryRow, SnapshotRow, TreeRow
+from monitor.store.values import from_json, to_json
+from monitor.store.values import packed as packed_value
+from monitor.store.values import unpacked as unpacked_value
+from monitor.target import Target
+from rules.judge import Kept
+
+_LISTS = ListRow.__table__.c
+_SNAPSHOTS = SnapshotRow.__table__.c
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot as it is kept; ``configuration`` opens its lists only when looked into."""
+
+    id: int
+    target: str
+    taken_at: datetime
+    digest: str
+    lists_read: int
+    lists_total: int
+    objects: int
+    configuration: Configuration
+
+    @property
+    def is_complete(self) -> bool:
+        """True if every list of the scope was read."""
+        return self.lists_read == self.lists_total
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the next sweep of a target may rely on."""
+
+    seals: Mapping[str, str] = field(default_factory=dict)
+    suspects: Mapping[str, str] = field(default_factory=dict)
+    privileges: tuple[str, ...] = ()
+    results: Mapping[str, Kept] = field(default_factory=dict)
+
+
+def upsert_nothing(connection: Connection, table: Any, values: Mapping[str, Any]) -> None:
+    """Insert unless it is there: content-addressed rows are the same whoever writes them."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+
+
+class Snapshots:
+    """The tables ``snapshots``, ``trees``, ``lists`` and ``memories``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def keep(
+        self, target: Target, sweep: int, configuration: Configuration, taken_at: datetime, lists_read: int,
+        lists_total: int,
+    ) -> int:  # fmt: skip
+        """Keep a configuration as a snapshot of a sweep; lists that are there already are not opened."""
+        tree = self.keep_tree(configuration)
+        return self._connection.execute(
+            insert(SnapshotRow)
+            .values(
+                target_id=target.id, sweep_id=sweep, taken_at=taken_at, digest=configuration.digest,
+                form=configuration.version, tree=tree, gaps=to_json(configuration.gaps), lists_read=lists_read,
+                lists_total=lists_total, objects=configuration.object_count,
+            )
+            .returning(_SNAPSHOTS.id)
+        ).scalar_one()  # fmt: skip
+
+    def keep_tree(self, configuration: Configuration) -> str:
+        """Keep the lists of a configuration and which they are; returns the tree's name."""
+        contents = {name: self._keep_list(listed) for name, listed in sorted(configuration.lists.items())}
+        body = to_json(contents)
+        name = blake3(body.encode()).hexdigest()
+        upsert_nothing(self._connection, TreeRow, {"content": name, "body": body})
+        return name
+
+    def _keep_list(self, listed: ObjectList) -> str:
+        stored = getattr(listed, "content", "")
+        if stored:
+            return str(stored)
+        content = content_of(listed)
+        there = self._connection.execute(select(_LISTS.content).where(_LISTS.content == content)).first()
+        if there is None:
+            body = zstandard.ZstdCompressor(level=3).compress(packed(listed.objects))
+            upsert_nothing(
+                self._connection, ListRow,
+                {"content": content, "digest": listed.digest, "form": listed.version, "count": listed.count,
+                 "resource_type": listed.resource_type, "body": body},
+            )  # fmt: skip
+        return content
+
+    def configuration(
+        self, tree: str, form: str, *, gaps: tuple[Gap, ...] = (), about: Mapping[str, Any] | None = None
+    ) -> Configuration:
+        """A configuration whose lists are read from the database only when looked into."""
+        body = self._connection.execute(select(TreeRow.body).where(TreeRow.content == tree)).scalar_one()
+        contents: dict[str, str] = from_json(body, dict[str, str])
+        heads = {
+            row.content: row
+            for row in self._connection.execute(
+                select(_LISTS.content, _LISTS.digest, _LISTS.form, _LISTS.count, _LISTS.resource_type).where(
+                    _LISTS.content.in_(list(contents.values()))
+                )
+            )
+        }
+        lists = {name: StoredList(self._connection.engine, heads[content]) for name, content in contents.items()}
+        return Configuration(lists=lists, version=form, about=about or {}, gaps=gaps)
+
+    def last(self, target: Target) -> Snapshot | None:
+        """The newest snapshot of a target."""
+        row = self._connection.execute(
+            select(SnapshotRow.__table__)
+            .where(_SNAPSHOTS.target_id == target.id)
+            .order_by(_SNAPSHOTS.id.desc())
+            .limit(1)
+        ).first()
+        return self._snapshot(row, target) if row is not None else None
+
+    def by_id(self, target: Target, identity: int) -> Snapshot | None:
+        """A snapshot of this target by number."""
+        row = self._connection.execute(
+            select(SnapshotRow.__table__).where(_SNAPSHOTS.target_id == target.id, _SNAPSHOTS.id == identity)
+        ).first()
+        return self._snapshot(row, target) if row is not None else None
+
+    def history(self, target: Target, most: int) -> Sequence[Snapshot]:
+        """Snapshots of a target, newest first."""
+        rows = self._connection.execute(
+            select(SnapshotRow.__table__)
+            .where(_SNAPSHOTS.target_id == target.id)
+            .order_by(_SNAPSHOTS.id.desc())
+            .limit(most)
+        )
+        return [self._snapshot(row, target) for row in rows.all()]
+
+    def _snapshot(self, row: Row[tuple[object, ...]], target: Target) -> Snapshot:
+        found = row._mapping
+        about = {"tenant": target.tenant, "environment": target.environment, "taken_at": found["taken_at"]}
+        configuration = self.configuration(
+            found["tree"], found["form"], gaps=from_json(found["gaps"], tuple[Gap, ...]), about=about
+        )
+        return Snapshot(
+            found["id"], target.name, found["taken_at"], found["digest"], found["lists_read"], found["lists_total"],
+            found["objects"], configuration,
+        )  # fmt: skip
+
+    def remember(self, target: Target, memory: Memory) -> None:
+        """Replace what the next sweep may rely on."""
+        table = MemoryRow.__table__
+        self._connection.execute(table.delete().where(table.c.target_id == target.id))
+        self._connection.execute(insert(MemoryRow).values(target_id=target.id, body=packed_value(memory)))
+
+    def memory(self, target: Target) -> Memory:
+        """What the last sweep left; empty for the first."""
+        body = self._connection.execute(select(MemoryRow.body).where(MemoryRow.target_id == target.id)).scalar()
+        return unpacked_value(body, Memory) if body is not None else Memory()
+
+
+class StoredList(ObjectList):
+    """A list in the database; its bytes are checked against its name when it is opened (F62)."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, engine: Any, head: Row[Any]) -> None:
+        self.content: str = head.content
+
+        def load() -> tuple[ConfigObject, ...]:
+            with engine.connect().execution_options(readonly=True) as connection:
+                body = connection.execute(select(_LISTS.body).where(_LISTS.content == head.content)).scalar_one()
+            objects = unpacked(zstandard.ZstdDecompressor().decompress(body))
+            if list_digest(head.resource_type, objects, head.form) != head.digest:
+                raise DamagedContent(
+                    "the stored bytes do not have their digest.", where=f"list {head.content[:12]}",
+                    mend="Restore a backup: smart360-monitor db restore.",
+                )  # fmt: skip
+            return objects
+
+        super().__init__(head.resource_type, head.form, head.digest, head.count, load)
+
+
+def content_of(listed: ObjectList) -> str:
+    """Name of a list's content: meaning and ids; who touched an object when does not make another one."""
+    hasher = blake3(f"{listed.digest}\0".encode())
+    for each in listed.objects:
+        hasher.update(f"{each.key}\0{each.id}\0".encode())
+    return hasher.hexdigest()

@@ -1,0 +1,163 @@
+"""Sweeps: a slot is claimed once, one runs per target, a late writer is fenced off (F45–F48)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.engine import Connection
+
+from monitor.errors import Fenced
+from monitor.store.tables import SweepRow
+from monitor.store.values import from_json, to_json
+from monitor.target import Target
+
+_COLUMNS = SweepRow.__table__.c
+LEASE: Final = timedelta(seconds=90)  #: renewed while the sweep lives; gone with its worker
+DEATHS: Final = 3  #: in a row; then the target is set aside until a person looks (F49)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to sweep one target for one slot; ``fence`` stands in the WHERE of every write."""
+
+    target: Target
+    slot: datetime
+    fence: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A sweep as it is kept."""
+
+    id: int
+    slot: datetime
+    state: str
+    claimed_at: datetime
+    finished_at: datetime | None
+    fault: str = ""
+    cure: str = ""
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Sweeps:
+    """The ``sweeps`` table."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def claim(self, target: Target, slot: datetime, owner: str, now: datetime) -> Claim | None:
+        """Take a slot; None where it was taken before or another sweep of the target runs.
+
+        A running sweep whose lease is over died: it becomes ``failed``, and this one goes on. A slot
+        that comes while one runs is ``skipped`` and said (F47).
+        """
+        running = self._connection.execute(
+            select(_COLUMNS.id, _COLUMNS.lease_until, _COLUMNS.slot)
+            .where(_COLUMNS.target_id == target.id, _COLUMNS.state == "running")
+            .with_for_update()
+        ).first()
+        if running is not None and running.lease_until <= now:
+            self._connection.execute(
+                update(SweepRow)
+                .where(_COLUMNS.id == running.id, _COLUMNS.state == "running")
+                .values(state="failed", finished_at=now, fault="died", cure="It is run again by itself.")
+            )
+            running = None
+        state = "running" if running is None else "skipped"
+        values = {
+            "target_id": target.id, "slot": slot, "state": state, "owner": owner, "claimed_at": now,
+            "lease_until": now + LEASE, "finished_at": None if running is None else now,
+        }  # fmt: skip
+        taken = self._connection.execute(
+            select(_COLUMNS.id).where(_COLUMNS.target_id == target.id, _COLUMNS.slot == slot)
+        ).first()
+        if taken is not None:
+            return None
+        made = self._connection.execute(insert(SweepRow).values(**values).returning(_COLUMNS.id)).scalar_one()
+        return Claim(target, slot, made, owner) if state == "running" else None
+
+    def renew(self, claim: Claim, now: datetime) -> bool:
+        """Say that the worker lives; False if the sweep was taken over."""
+        done = self._connection.execute(
+            update(SweepRow)
+            .where(_COLUMNS.id == claim.fence, _COLUMNS.state == "running")
+            .values(lease_until=now + LEASE)
+        )
+        return done.rowcount == 1
+
+    def finish(
+        self, claim: Claim, state: str, now: datetime, *, fault: str = "", cure: str = "", report: Mapping[str, Any]
+    ) -> None:
+        """End a sweep under its fencing number.
+
+        Raises:
+            Fenced: it was taken over; the whole transaction is undone.
+        """
+        done = self._connection.execute(
+            update(SweepRow)
+            .where(_COLUMNS.id == claim.fence, _COLUMNS.state == "running", _COLUMNS.owner == claim.owner)
+            .values(state=state, finished_at=now, fault=fault, cure=cure, report=to_json(report))
+        )
+        if done.rowcount != 1:
+            raise Fenced(claim.target.name)
+
+    def expired(self, now: datetime) -> Sequence[tuple[int, int]]:
+        """(sweep, target) of sweeps whose worker is gone; they become ``failed``."""
+        gone = self._connection.execute(
+            select(_COLUMNS.id, _COLUMNS.target_id).where(_COLUMNS.state == "running", _COLUMNS.lease_until <= now)
+        ).all()
+        for sweep_id, _ in gone:
+            self._connection.execute(
+                update(SweepRow)
+                .where(_COLUMNS.id == sweep_id, _COLUMNS.state == "running")
+                .values(state="failed", finished_at=now, fault="died", cure="It is run again by itself.")
+            )
+        return [(sweep_id, target_id) for sweep_id, target_id in gone]
+
+    def deaths(self, target: Target) -> int:
+        """How many of its last sweeps in a row died with their worker."""
+        rows = self._connection.execute(
+            select(_COLUMNS.state, _COLUMNS.fault)
+            .where(_COLUMNS.target_id == target.id, _COLUMNS.state.not_in(("skipped", "running")))
+            .order_by(_COLUMNS.id.desc())
+            .limit(DEATHS)
+        ).all()
+        count = 0
+        for state, fault in rows:
+            if state != "failed" or fault != "died":
+                break
+            count += 1
+        return count
+
+    def poison(self, target: Target, slot: datetime, owner: str, now: datetime) -> None:
+        """Set a target's slot aside after it killed its worker too often."""
+        self._connection.execute(
+            insert(SweepRow).values(
+                target_id=target.id, slot=slot, state="poisoned", owner=owner, claimed_at=now, lease_until=now,
+                finished_at=now, fault="poisoned", cure="Look at the log, then: smart360-monitor tenant resume.",
+            )
+        )  # fmt: skip
+
+    def last(self, target: Target, *, most: int = 1, states: Sequence[str] = ()) -> Sequence[Run]:
+        """The newest sweeps of a target, newest first."""
+        query = select(SweepRow.__table__).where(_COLUMNS.target_id == target.id)
+        if states:
+            query = query.where(_COLUMNS.state.in_(states))
+        rows = self._connection.execute(query.order_by(_COLUMNS.id.desc()).limit(most))
+        return [
+            Run(row.id, row.slot, row.state, row.claimed_at, row.finished_at, row.fault, row.cure,
+                from_json(row.report, dict))
+            for row in rows
+        ]  # fmt: skip
+
+    def running(self, target: Target) -> tuple[datetime, str] | None:
+        """Since when, and by whom, the target is being swept; None if it is not."""
+        row = self._connection.execute(
+            select(_COLUMNS.claimed_at, _COLUMNS.owner).where(
+                _COLUMNS.target_id == target.id, _COLUMNS.state == "running"
+            )
+        ).first()
+        return (row.claimed_at, row.owner) if row is not None else None

@@ -1,0 +1,370 @@
+"""The tables. The database holds the truth it can hold: keys, foreign keys, checks, partial uniques."""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC, always aware; SQLite drops zones, so they are put back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that a migration can drop it on SQLite too."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime(),
+        str: Text(),
+        bytes: LargeBinary(),
+        int: BigInteger(),
+    }
+
+
+class TargetRow(Base):
+    """One watched environment; ``connection`` holds references to secrets, never secrets."""
+
+    __tablename__ = "targets"
+    __table_args__ = (UniqueConstraint("tenant", "environment"), Index(None, "next_run_at"))
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    tenant: Mapped[str]
+    environment: Mapped[str]
+    definition: Mapped[str]  #: JSON as the tenant file gave it
+    title: Mapped[str] = mapped_column(server_default="")  #: the utility's own name, from the last reading
+    created_at: Mapped[datetime]
+    next_run_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
+    paused_by: Mapped[str] = mapped_column(server_default="")
+    paused_reason: Mapped[str] = mapped_column(server_default="")
+    removed_at: Mapped[datetime | None]
+
+
+class SweepRow(Base):
+    """One run over one target; at most one of them is running. Its id is the fencing number."""
+
+    __tablename__ = "sweeps"
+    __table_args__ = (
+        UniqueConstraint("target_id", "slot"),
+        Index(
+            "uq_sweeps_one_running",
+            "target_id",
+            unique=True,
+            sqlite_where=text("state = 'running'"),
+            postgresql_where=text("state = 'running'"),
+        ),
+        Index(None, "target_id", "claimed_at"),
+        CheckConstraint("state in ('running','complete','partial','failed','skipped','poisoned')", name="state"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    target_id: Mapped[int] = mapped_column(ForeignKey("targets.id"))
+    slot: Mapped[datetime]
+    state: Mapped[str]
+    owner: Mapped[str]
+    claimed_at: Mapped[datetime]
+    lease_until: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    fault: Mapped[str] = mapped_column(server_default="")  #: coverage reason or error code
+    cure: Mapped[str] = mapped_column(server_default="")
+    report: Mapped[str] = mapped_column(server_default="{}")  #: JSON: figures of the run
+
+
+class ListRow(Base):
+    """All objects of one type, content-addressed: shared by snapshots and baselines, never changed."""
+
+    __tablename__ = "lists"
+
+    content: Mapped[str] = mapped_column(primary_key=True)  #: digest of objects with their ids
+    digest: Mapped[str]  #: of their meaning, under ``form``
+    form: Mapped[str]
+    resource_type: Mapped[str]
+    count: Mapped[int]
+    body: Mapped[bytes]  #: zstd
+
+
+class TreeRow(Base):
+    """Which lists a configuration has; content-addressed, so an unchanged snapshot is one row."""
+
+    __tablename__ = "trees"
+
+    content: Mapped[str] = mapped_column(primary_key=True)
+    body: Mapped[str]  #: JSON: resource type → content of its list
+
+
+class SnapshotRow(Base):
+    """A configuration as collected at one moment."""
+
+    __tablename__ = "snapshots"
+    __table_args__ = (Index(None, "target_id", "taken_at"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    target_id: Mapped[int] = mapped_column(ForeignKey("targets.id"))
+    sweep_id: Mapped[int] = mapped_column(ForeignKey("sweeps.id"), unique=True)
+    taken_at: Mapped[datetime]
+    digest: Mapped[str]
+    form: Mapped[str]
+    tree: Mapped[str] = mapped_column(ForeignKey("trees.content"))
+    gaps: Mapped[str] = mapped_column(server_default="[]")
+    lists_read: Mapped[int]
+    lists_total: Mapped[int]
+    objects: Mapped[int]
+
+
+class MemoryRow(Base):
+    """What the next sweep of a target may rely on: seals of lists, suspects, results of rules."""
+
+    __tablename__ = "memories"
+
+    target_id: Mapped[int] = mapped_column(ForeignKey("targets.id"), primary_key=True, autoincrement=False)
+    body: Mapped[bytes]  #: zstd
+
+
+class BaselineRow(Base):
+    """A configuration a person approved; never updated."""
+
+    __tablename__ = "baselines"
+    __table_args__ = (UniqueConstraint("target_id", "version"), CheckConstraint("version > 0", name="version"))
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    target_id: Mapped[int] = mapped_column(ForeignKey("targets.id"))
+    version: Mapped[int]
+    digest: Mapped[str]
+    form: Mapped[str]
+    tree: Mapped[str] = mapped_column(ForeignKey("trees.content"))
+    proposal_id: Mapped[int] = mapped_column(ForeignKey("proposals.id"), unique=True)
+    proposer: Mapped[str]
+    approver: Mapped[str]
+    approved_at: Mapped[datetime]
+    accepted: Mapped[int]
+    rejected: Mapped[int]
+
+
+class ProposalRow(Base):
+    """A snapshot put forward as the next baseline."""
+
+    __tablename__ = "proposals"
+    __table_args__ = (
+        Index(
+            "uq_proposals_open",
+            "target_id",
+            "snapshot_id",
+            unique=True,
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+        CheckConstraint("state in ('open','approved','rejected','withdrawn','outdated')", name="state"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    target_id: Mapped[int] = mapped_column(ForeignKey("targets.id"))
+    snapshot_id: Mapped[int] = mapped_column(ForeignKey("snapshots.id"))
+    base_version: Mapped[int]
+    state: Mapped[str]
+    title: Mapped[str] = mapped_column(server_default="")
+    proposer: Mapped[str]
+    created_at: Mapped[datetime]
+    closed_by: Mapped[str] = mapped_column(server_default="")
+    closed_at: Mapped[datetime | None]
+    reason: Mapped[str] = mapped_column(server_default="")
+
+
+class DecisionRow(Base):
+    """What somebody said of one change of a proposal."""
+
+    __tablename__ = "decisions"
+
+    proposal_id: Mapped[int] = mapped_column(ForeignKey("proposals.id"), primary_key=True)
+    resource_type: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(primary_key=True)
+    decision: Mapped[str]
+    by: Mapped[str]
+    at: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(server_default="")
+
+
+class FindingRow(Base):
+    """One thing that is or was wrong at a target."""
+
+    __tablename__ = "findings"
+    __table_args__ = (
+        UniqueConstraint("target_id", "fingerprint"),
+        Index(None, "state", "target_id"),
+        CheckConstraint("state in ('open','acknowledged','resolved')", name="state"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    number: Mapped[str | None] = mapped_column(unique=True)
+    target_id: Mapped[int] = mapped_column(ForeignKey("targets.id"))
+    fingerprint: Mapped[str]
+    kind: Mapped[str]
+    rule: Mapped[str]
+    severity: Mapped[str]
+    module: Mapped[str]
+    resource_type: Mapped[str]
+    key: Mapped[str]
+    path: Mapped[str]
+    state: Mapped[str]
+    resolution: Mapped[str] = mapped_column(server_default="")
+    detail: Mapped[str] = mapped_column(server_default="")
+    opened_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+    last_seen: Mapped[datetime]
+    times_opened: Mapped[int]
+    by: Mapped[str] = mapped_column(server_default="")
+    note: Mapped[str] = mapped_column(server_default="")
+    content: Mapped[str]  #: JSON of the finding as last seen
+    alert_key: Mapped[str] = mapped_column(server_default="")
+    version: Mapped[int] = mapped_column(server_default="1")
+
+
+class FindingEventRow(Base):
+    """The history of findings; append only."""
+
+    __tablename__ = "finding_events"
+    __table_args__ = (Index(None, "finding_id", "id"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    finding_id: Mapped[int] = mapped_column(ForeignKey("findings.id"))
+    sweep_id: Mapped[int | None] = mapped_column(ForeignKey("sweeps.id"))
+    event: Mapped[str]
+    at: Mapped[datetime]
+    by: Mapped[str] = mapped_column(server_default="")
+    note: Mapped[str] = mapped_column(server_default="")
+
+
+class AlertRow(Base):
+    """What is to be said, queued in the transaction that made it so; one row for each revision of a message."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        UniqueConstraint("channel", "key", "revision"),
+        Index(None, "state", "next_try_at"),
+        CheckConstraint("state in ('waiting','sent','superseded','suppressed')", name="state"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    target_id: Mapped[int] = mapped_column(ForeignKey("targets.id"))
+    channel: Mapped[str]
+    key: Mapped[str]
+    revision: Mapped[int]
+    reason: Mapped[str]
+    story: Mapped[str]  #: JSON of the AlertStory
+    state: Mapped[str]
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    next_try_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    told: Mapped[int] = mapped_column(server_default="0")  #: thread lines already said
+    error: Mapped[str] = mapped_column(server_default="")
+
+
+class AlertThreadRow(Base):
+    """Where a message stands in its channel, so that it is edited in place."""
+
+    __tablename__ = "alert_threads"
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    message_channel: Mapped[str] = mapped_column(server_default="")
+    message_id: Mapped[str] = mapped_column(server_default="")  #: "" until an answer was seen
+    revision: Mapped[int] = mapped_column(server_default="0")
+    tried_at: Mapped[datetime]  #: of the first try: from here on the channel is searched
+
+
+class AuditRow(Base):
+    """The chained, signed log; insert only."""
+
+    __tablename__ = "audit"
+
+    seq: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    tenant: Mapped[str]
+    action: Mapped[str]
+    object: Mapped[str]
+    content: Mapped[str]  #: digest of what was acted upon
+    reason: Mapped[str]
+    prev: Mapped[str]
+    hash: Mapped[str] = mapped_column(unique=True)
+    signature: Mapped[str]
+    public_key: Mapped[str]
+
+
+class LeaseRow(Base):
+    """Who holds a named right, until when, under which fencing number."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    fence: Mapped[int]
+    until: Mapped[datetime]
+
+
+class CounterRow(Base):
+    """Counters that several processes add to and every replica tells the same of."""
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    labels: Mapped[str] = mapped_column(primary_key=True)  #: JSON list of label values
+    value: Mapped[int]
+
+
+class SwitchRow(Base):
+    """Settings that change while running: everything paused."""
+
+    __tablename__ = "switches"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
+def plain(row: Any) -> dict[str, Any]:
+    """A row's columns by name."""
+    return dict(row._mapping)

@@ -1,0 +1,128 @@
+"""Targets: registered, paused, due."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.engine import Connection
+
+from monitor.errors import UnknownTarget
+from monitor.store.tables import SwitchRow, TargetRow
+from monitor.store.values import from_json, to_json
+from monitor.target import Definition, Target
+
+_COLUMNS = TargetRow.__table__.c
+ALL_PAUSED = "all_paused"
+
+
+def _target(row: Row[tuple[object, ...]]) -> Target:
+    found = row._mapping
+    return Target(
+        found["id"], found["tenant"], found["environment"], from_json(found["definition"], Definition), found["title"],
+        found["next_run_at"], found["paused_at"], found["paused_by"], found["paused_reason"], found["removed_at"],
+    )  # fmt: skip
+
+
+class Targets:
+    """The ``targets`` table."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def put(self, tenant: str, environment: str, definition: Definition, now: datetime) -> tuple[Target, bool]:
+        """Register a target or change its definition; True if it is new. Its next sweep is due at once if new."""
+        found = self._connection.execute(
+            select(TargetRow.__table__).where(_COLUMNS.tenant == tenant, _COLUMNS.environment == environment)
+        ).first()
+        body = to_json(definition)
+        if found is None:
+            self._connection.execute(
+                insert(TargetRow).values(
+                    tenant=tenant, environment=environment, definition=body, created_at=now, next_run_at=now
+                )
+            )
+        else:
+            values: dict[str, object] = {"definition": body, "removed_at": None}
+            if _target(found).definition.schedule != definition.schedule or found._mapping["removed_at"] is not None:
+                values["next_run_at"] = now
+            self._connection.execute(update(TargetRow).where(_COLUMNS.id == found._mapping["id"]).values(**values))
+        return self.named(f"{tenant}/{environment}"), found is None
+
+    def named(self, name: str) -> Target:
+        """The target ``tenant/environment``.
+
+        Raises:
+            UnknownTarget: with the names that are registered.
+        """
+        tenant, _, environment = name.partition("/")
+        row = self._connection.execute(
+            select(TargetRow.__table__).where(
+                _COLUMNS.tenant == tenant, _COLUMNS.environment == environment, _COLUMNS.removed_at.is_(None)
+            )
+        ).first()
+        if row is None:
+            known = ", ".join(each.name for each in self.all()[:5])
+            mend = f"Registered are: {known}." if known else "Register it: smart360-monitor tenant apply FILE."
+            raise UnknownTarget("no such target.", where=name, mend=mend)
+        return _target(row)
+
+    def by_id(self, identity: int) -> Target:
+        """The target with this id."""
+        return _target(self._connection.execute(select(TargetRow.__table__).where(_COLUMNS.id == identity)).one())
+
+    def all(self) -> Sequence[Target]:
+        """All targets that are watched, by name."""
+        rows = self._connection.execute(
+            select(TargetRow.__table__)
+            .where(_COLUMNS.removed_at.is_(None))
+            .order_by(_COLUMNS.tenant, _COLUMNS.environment)
+        )
+        return [_target(row) for row in rows]
+
+    def due(self, now: datetime, most: int) -> Sequence[Target]:
+        """Targets whose slot has come, longest waiting first; none while all is paused."""
+        if self.paused_all():
+            return []
+        rows = self._connection.execute(
+            select(TargetRow.__table__)
+            .where(_COLUMNS.removed_at.is_(None), _COLUMNS.paused_at.is_(None), _COLUMNS.next_run_at <= now)
+            .order_by(_COLUMNS.next_run_at)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        )
+        return [_target(row) for row in rows]
+
+    def set_next_run(self, target: Target, at: datetime) -> None:
+        """When it is swept next."""
+        self._connection.execute(update(TargetRow).where(_COLUMNS.id == target.id).values(next_run_at=at))
+
+    def set_title(self, target: Target, title: str) -> None:
+        """The utility's own name, from a reading."""
+        if title and title != target.title:
+            self._connection.execute(update(TargetRow).where(_COLUMNS.id == target.id).values(title=title))
+
+    def pause(self, target: Target, by: str, reason: str, now: datetime) -> None:
+        """No scheduled sweep until it is resumed."""
+        values = {"paused_at": now, "paused_by": by, "paused_reason": reason}
+        self._connection.execute(update(TargetRow).where(_COLUMNS.id == target.id).values(**values))
+
+    def resume(self, target: Target, now: datetime) -> None:
+        """Scheduled again, from now on."""
+        values = {"paused_at": None, "paused_by": "", "paused_reason": "", "next_run_at": now}
+        self._connection.execute(update(TargetRow).where(_COLUMNS.id == target.id).values(**values))
+
+    def remove(self, target: Target, now: datetime) -> None:
+        """No longer watched; what is kept of it stays."""
+        self._connection.execute(update(TargetRow).where(_COLUMNS.id == target.id).values(removed_at=now))
+
+    def pause_all(self, on: bool, by: str, now: datetime) -> None:
+        """Stop, or go on with, all scheduled sweeps."""
+        table = SwitchRow.__table__
+        self._connection.execute(table.delete().where(table.c.name == ALL_PAUSED))
+        if on:
+            self._connection.execute(insert(SwitchRow).values(name=ALL_PAUSED, value="yes", by=by, at=now))
+
+    def paused_all(self) -> str:
+        """Who paused everything; "" if nobody did."""
+        table = SwitchRow.__table__
+        return self._connection.execute(select(table.c.by).where(table.c.name == ALL_PAUSED)).scalar() or ""

@@ -1,0 +1,74 @@
+"""One transaction: every part of the store bound to one connection, all or nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+from sqlalchemy.engine import Connection
+
+from monitor.store.alerts import Alerts
+from monitor.store.audit import Audit
+from monitor.store.baselines import Baselines
+from monitor.store.counters import Counters
+from monitor.store.engine import open_engine, refuse_other_schema, told_as_store_errors, upgrade
+from monitor.store.findings import Findings
+from monitor.store.snapshots import Snapshots
+from monitor.store.sweeps import Sweeps
+from monitor.store.targets import Targets
+
+
+class Unit:
+    """The parts of the store inside one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.targets = Targets(connection)
+        self.sweeps = Sweeps(connection)
+        self.snapshots = Snapshots(connection)
+        self.baselines = Baselines(connection, self.snapshots)
+        self.findings = Findings(connection)
+        self.alerts = Alerts(connection)
+        self.audit = Audit(connection)
+        self.counters = Counters(connection)
+
+
+class Store:
+    """A database and the transactions on it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def open(cls, url: str, *, migrate: bool = False) -> "Store":
+        """Open a store.
+
+        Args:
+            url: of SQLAlchemy; ``sqlite:////path/monitor.db`` or ``postgresql+psycopg://…``.
+            migrate: bring the schema to this program's revision first.
+
+        Raises:
+            StoreError: it cannot be opened.
+            SchemaMismatch: its schema is another one and ``migrate`` is off.
+        """
+        engine = open_engine(url)
+        if migrate:
+            upgrade(engine)
+        else:
+            refuse_other_schema(engine)
+        return cls(engine)
+
+    @contextmanager
+    def write(self) -> Iterator[Unit]:
+        """A transaction that writes; committed at the end, undone by any error."""
+        with told_as_store_errors(self.engine), self.engine.begin() as connection:
+            yield Unit(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[Unit]:
+        """A transaction that only reads, of one moment."""
+        reading = self.engine.execution_options(readonly=True)
+        with told_as_store_errors(self.engine), reading.begin() as connection:
+            yield Unit(connection)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.engine.dispose()
