@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
 from baselines.approval import Baseline, ChangeKey, Decided, Decision, Proposal, ProposalState
@@ -148,7 +148,7 @@ class Baselines:
         """Keep decisions at once; a later one of the same change replaces the earlier (F91)."""
         for (resource_type, key, path), decided in decisions.items():
             self._connection.execute(
-                DecisionRow.__table__.delete().where(
+                delete(DecisionRow).where(
                     _DECISIONS.proposal_id == proposal.id, _DECISIONS.resource_type == resource_type,
                     _DECISIONS.key == key, _DECISIONS.path == path,
                 )

@@ -31,5 +31,5 @@ class Counters:
         """Values of a counter by its label values."""
         rows: Sequence[tuple[str, int]] = self._connection.execute(
             select(CounterRow.labels, CounterRow.value).where(CounterRow.name == name)
-        ).all()  # type: ignore[assignment]
+        ).all()
         return {tuple(from_json(labels, list[str])): value for labels, value in rows}

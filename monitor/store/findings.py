@@ -82,7 +82,7 @@ class Findings:
             .where(_COLUMNS.state != State.RESOLVED.value, _TARGETS.removed_at.is_(None))
             .group_by(_TARGETS.tenant, _TARGETS.environment, _COLUMNS.module, _COLUMNS.severity, _COLUMNS.kind)
         )  # fmt: skip
-        return {tuple(row[:5]): row[5] for row in rows}  # type: ignore[misc]
+        return {tuple(row[:5]): row[5] for row in rows}
 
     def numbered(self, number: str) -> tuple[str, Known] | None:
         """A finding by its number, with its target's name."""

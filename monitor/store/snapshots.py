@@ -7,7 +7,7 @@ from typing import Any
 
 import zstandard
 from blake3 import blake3
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -72,7 +72,7 @@ class Snapshots:
     ) -> int:  # fmt: skip
         """Keep a configuration as a snapshot of a sweep; lists that are there already are not opened."""
         tree = self.keep_tree(configuration)
-        return self._connection.execute(
+        made: int = self._connection.execute(
             insert(SnapshotRow)
             .values(
                 target_id=target.id, sweep_id=sweep, taken_at=taken_at, digest=configuration.digest,
@@ -81,6 +81,7 @@ class Snapshots:
             )
             .returning(_SNAPSHOTS.id)
         ).scalar_one()  # fmt: skip
+        return made
 
     def keep_tree(self, configuration: Configuration) -> str:
         """Keep the lists of a configuration and which they are; returns the tree's name."""
@@ -162,8 +163,7 @@ class Snapshots:
 
     def remember(self, target: Target, memory: Memory) -> None:
         """Replace what the next sweep may rely on."""
-        table = MemoryRow.__table__
-        self._connection.execute(table.delete().where(table.c.target_id == target.id))
+        self._connection.execute(delete(MemoryRow).where(MemoryRow.target_id == target.id))
         self._connection.execute(insert(MemoryRow).values(target_id=target.id, body=packed_value(memory)))
 
     def memory(self, target: Target) -> Memory:
@@ -177,7 +177,7 @@ class StoredList(ObjectList):
 
     __slots__ = ("content",)
 
-    def __init__(self, engine: Any, head: Row[Any]) -> None:
+    def __init__(self, engine: Any, head: Any) -> None:
         self.content: str = head.content
 
         def load() -> tuple[ConfigObject, ...]:

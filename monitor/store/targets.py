@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
 from monitor.errors import UnknownTarget
@@ -118,7 +118,7 @@ class Targets:
     def pause_all(self, on: bool, by: str, now: datetime) -> None:
         """Stop, or go on with, all scheduled sweeps."""
         table = SwitchRow.__table__
-        self._connection.execute(table.delete().where(table.c.name == ALL_PAUSED))
+        self._connection.execute(delete(SwitchRow).where(table.c.name == ALL_PAUSED))
         if on:
             self._connection.execute(insert(SwitchRow).values(name=ALL_PAUSED, value="yes", by=by, at=now))
 

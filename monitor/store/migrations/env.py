@@ -1,5 +1,7 @@
 """Runs migrations on the connection it is handed; one runs at a time."""
 
+from typing import Any, Literal
+
 import sqlalchemy as sa
 from alembic import context
 
@@ -8,7 +10,7 @@ from monitor.store.tables import Base, UtcDateTime
 _LOCK = 360_360  #: PostgreSQL advisory lock: several replicas start at once (F70)
 
 
-def render_item(kind: str, item: object, _autogen: object) -> str | bool:
+def render_item(kind: str, item: Any, _autogen: Any) -> str | Literal[False]:
     """Own types are written as plain ones, so that a migration never imports today's models."""
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
 

@@ -1,0 +1,127 @@
+"""Settings: read once, passed down; nobody reads the environment elsewhere."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from baselines.errors import InvalidInput, Mistake
+
+DEFAULT_FILE: Final = Path("/etc/smart360/monitor.toml")
+
+
+class InvalidSettings(InvalidInput):
+    """Settings that cannot be used; nothing was started."""
+
+    code = "invalid_settings"
+
+
+def state_folder() -> Path:
+    """Where keys and the embedded store are kept unless settings say otherwise."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "smart360-monitor"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set: ``SMART360_<NAME>``, then the TOML file."""
+
+    model_config = SettingsConfigDict(env_prefix="SMART360_", extra="forbid", frozen=True)
+
+    database_url: str = Field(default="", description="SQLAlchemy URL of the store; empty: SQLite in the state folder.")
+    state_folder: Path = Field(default_factory=state_folder, description="Keys and the embedded store.")
+    fingerprint_key: str = Field(
+        default="", description="Reference (env:, file:) of the key for fingerprints of secrets."
+    )
+    audit_key: str = Field(default="", description="Reference of the key that signs the audit log.")
+    slack_token: str = Field(default="", description="Reference of Slack's bot token; empty: nothing is sent.")
+    slack_url: str = Field(default="https://slack.com/api/", description="Base URL of Slack's API.")
+    slack_channels: dict[str, str] = Field(
+        default_factory=dict, description="Channel name of tenant files → Slack channel id, as JSON."
+    )
+    default_channel: str = Field(default="operators", description="Channel of targets that name none.")
+    public_url: str = Field(default="", description="Address under which people open the pages; for links in messages.")
+    packs: list[Path] = Field(default_factory=list, description="Further rule packs, beside the shipped ones; as JSON.")
+    allowed_hosts: list[str] = Field(
+        default_factory=list, description="Hosts of sources that may have private addresses; as JSON."
+    )
+    ca_file: Path | None = Field(default=None, description="Certificates to check sources with, beside the usual.")
+    four_eyes: bool = Field(default=True, description="A baseline is approved by another person than its proposer.")
+    sweeps_at_once: int = Field(default=4, ge=1, le=64, description="Sweeps running at once in this process.")
+    tick_seconds: float = Field(default=5, gt=0, le=60, description="How often due sweeps and alerts are looked for.")
+    spread_seconds: int = Field(default=600, ge=0, le=3600, description="Missed sweeps are spread over this.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no .env file is read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _File(settings_cls)
+
+    @property
+    def store_url(self) -> str:
+        """Of the store that is used."""
+        return self.database_url or f"sqlite:///{self.state_folder / 'monitor.db'}"
+
+
+def _file() -> Path:
+    return Path(os.environ.get("SMART360_CONFIG") or DEFAULT_FILE)
+
+
+class _File(PydanticBaseSettingsSource):
+    """The TOML file named by SMART360_CONFIG, else the usual one where it exists."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        path = _file()
+        if not path.is_file():
+            if os.environ.get("SMART360_CONFIG"):
+                raise _refused(str(path), "not_found", "No such file.", "Correct SMART360_CONFIG.")
+            return {}
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise _refused(str(path), "syntax", f"{error}.", "Mend the TOML.") from None
+
+
+def _refused(file: str, code: str, what: str, mend: str) -> InvalidSettings:
+    return InvalidSettings([Mistake(file, 0, 0, "", code, what, mend)])
+
+
+_BESIDE: Final = frozenset(("SMART360_CONFIG", "SMART360_SERVER", "SMART360_TOKEN", "SMART360_TOKEN_FILE"))
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of this run; ``given`` (from the command line) comes first.
+
+    Raises:
+        InvalidSettings: every mistake at once, unknown variables included.
+    """
+    from difflib import get_close_matches
+
+    known = {f"SMART360_{name.upper()}" for name in Settings.model_fields}
+    mistakes = []
+    for name in sorted(os.environ):
+        # Secrets are named by the tenant files' authors; only names near a setting are taken for a slip.
+        near = get_close_matches(name, known, n=1, cutoff=0.9)
+        if name.startswith("SMART360_") and name not in known | _BESIDE and near:
+            mend = f"Did you mean {near[0]}?"
+            mistakes.append(Mistake(name, 0, 0, "", "unknown_key", "There is no such setting.", mend))
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        for item in error.errors(include_input=False, include_url=False):
+            name = ".".join(map(str, item["loc"]))
+            mend = "See docs/reference/settings.md."
+            mistakes.append(Mistake(f"SMART360_{name.upper()}", 0, 0, "", "bad_value", f"{item['msg']}.", mend))
+        raise InvalidSettings(mistakes) from None
+    if mistakes:
+        raise InvalidSettings(mistakes)
+    return settings
