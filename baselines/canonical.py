@@ -201,3 +201,18 @@ def _sorted_set(items: list[Canonical]) -> list[Canonical]:
         texts.extend(sorted({scalar_text(item) for item in items}))
         return texts
     return [orjson.loads(item) for item in sorted({orjson.dumps(item, option=_SORT) for item in items})]
+
+
+def renewed(configuration: Configuration, form: Canonicaliser) -> Configuration:
+    """A configuration under the newest form and catalogue, so that a new release alone never makes drift."""
+    if configuration.version == form.version:
+        return configuration
+    lists = {}
+    for name, listed in configuration.lists.items():
+        objects = []
+        for each in listed.objects:
+            raw: dict[str, Any] = {**each.values, **each.about, "id": each.id}
+            done = form.canonicalise(name, raw)
+            objects.append(done.object)
+        lists[name] = objects
+    return form.configuration(lists, about=configuration.about, gaps=configuration.gaps, file=configuration.file)

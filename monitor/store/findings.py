@@ -1,6 +1,6 @@
 """Findings: one query for what is open, one place where their life is written down."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -112,9 +112,18 @@ class Findings:
         return [_known(row) for row in rows]
 
     def apply(
-        self, target: Target, settlement: Settlement, sweep: int, now: datetime, alert_key: str
-    ) -> Mapping[str, Known]:
+        self, target: Target, settlement: Settlement, sweep: int, now: datetime, alert_key: str,
+        told_anew: Collection[int] = (),
+    ) -> Mapping[str, Known]:  # fmt: skip
         """Write a settlement down; returns what every finding it touched has become, by fingerprint.
+
+        Args:
+            target: of all of them.
+            settlement: what happened.
+            sweep: that saw it.
+            now: in UTC.
+            alert_key: of the message new findings are told in.
+            told_anew: ids of reopened findings that go into that message too, not back to their old one.
 
         Raises:
             Moved: a person acted meanwhile; nothing of the transaction may stand.
@@ -129,7 +138,8 @@ class Findings:
             if step.known is None:
                 known = self._open(target, step.finding, now, alert_key)
             else:
-                known = self._move(step, now, alert_key)
+                anew = step.known.id in told_anew
+                known = self._move(step, now, alert_key if anew else step.known.alert_key or alert_key)
             self._note(known.id, step.event, now, sweep, note=step.resolution)
             result[known.finding.fingerprint] = known
         return result
@@ -157,7 +167,7 @@ class Findings:
         if step.event is not Event.RESOLVED:
             values |= {"last_seen": now, "by": "", **_searchable(step.finding)}
         if step.event is Event.REOPENED:
-            values |= {"times_opened": known.times_opened + 1, "alert_key": known.alert_key or alert_key}
+            values |= {"times_opened": known.times_opened + 1, "alert_key": alert_key}
         return self._write(known, values)
 
     def _write(self, known: Known, values: Mapping[str, Any]) -> Known:

@@ -52,6 +52,7 @@ class Memory:
     suspects: Mapping[str, str] = field(default_factory=dict)
     privileges: tuple[str, ...] = ()
     results: Mapping[str, Kept] = field(default_factory=dict)
+    known: Mapping[str, str] = field(default_factory=dict)  #: newest reading of each list, by its content
 
 
 def upsert_nothing(connection: Connection, table: Any, values: Mapping[str, Any]) -> None:
@@ -91,6 +92,25 @@ class Snapshots:
         upsert_nothing(self._connection, TreeRow, {"content": name, "body": body})
         return name
 
+    def keep_lists(self, lists: Mapping[str, ObjectList]) -> Mapping[str, str]:
+        """Keep lists without a tree; returns the names of their contents."""
+        return {name: self._keep_list(listed) for name, listed in sorted(lists.items())}
+
+    def known_lists(self, memory: Memory) -> Mapping[str, ObjectList]:
+        """The newest reading of each list that the memory names, opened only when looked into."""
+        return self._lists(memory.known)
+
+    def _lists(self, contents: Mapping[str, str]) -> Mapping[str, ObjectList]:
+        heads = {
+            row.content: row
+            for row in self._connection.execute(
+                select(_LISTS.content, _LISTS.digest, _LISTS.form, _LISTS.count, _LISTS.resource_type).where(
+                    _LISTS.content.in_(list(contents.values()))
+                )
+            )
+        }
+        return {name: StoredList(self._connection.engine, heads[content]) for name, content in contents.items()}
+
     def _keep_list(self, listed: ObjectList) -> str:
         stored = getattr(listed, "content", "")
         if stored:
@@ -112,15 +132,7 @@ class Snapshots:
         """A configuration whose lists are read from the database only when looked into."""
         body = self._connection.execute(select(TreeRow.body).where(TreeRow.content == tree)).scalar_one()
         contents: dict[str, str] = from_json(body, dict[str, str])
-        heads = {
-            row.content: row
-            for row in self._connection.execute(
-                select(_LISTS.content, _LISTS.digest, _LISTS.form, _LISTS.count, _LISTS.resource_type).where(
-                    _LISTS.content.in_(list(contents.values()))
-                )
-            )
-        }
-        lists = {name: StoredList(self._connection.engine, heads[content]) for name, content in contents.items()}
+        lists = self._lists(contents)
         return Configuration(lists=lists, version=form, about=about or {}, gaps=gaps)
 
     def last(self, target: Target) -> Snapshot | None:

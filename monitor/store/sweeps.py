@@ -88,6 +88,14 @@ class Sweeps:
         )
         return done.rowcount == 1
 
+    def check(self, claim: Claim) -> None:
+        """Raise Fenced if the sweep was taken over by another worker."""
+        there = self._connection.execute(
+            select(_COLUMNS.id).where(_COLUMNS.id == claim.fence, _COLUMNS.state == "running").with_for_update()
+        ).first()
+        if there is None:
+            raise Fenced(claim.target.name)
+
     def finish(
         self, claim: Claim, state: str, now: datetime, *, fault: str = "", cure: str = "", report: Mapping[str, Any]
     ) -> None:
@@ -103,6 +111,14 @@ class Sweeps:
         )
         if done.rowcount != 1:
             raise Fenced(claim.target.name)
+
+    def abandon(self, target: Target, owner: str, now: datetime) -> None:
+        """End this worker's own running sweep of a target after an error nobody foresaw."""
+        self._connection.execute(
+            update(SweepRow)
+            .where(_COLUMNS.target_id == target.id, _COLUMNS.state == "running", _COLUMNS.owner == owner)
+            .values(state="failed", finished_at=now, fault="error", cure="See the log; report it.")
+        )
 
     def expired(self, now: datetime) -> Sequence[tuple[int, int]]:
         """(sweep, target) of sweeps whose worker is gone; they become ``failed``."""

@@ -12,6 +12,7 @@ from monitor.store.baselines import Baselines
 from monitor.store.counters import Counters
 from monitor.store.engine import open_engine, refuse_other_schema, told_as_store_errors, upgrade
 from monitor.store.findings import Findings
+from monitor.store.leases import Leases
 from monitor.store.snapshots import Snapshots
 from monitor.store.sweeps import Sweeps
 from monitor.store.targets import Targets
@@ -29,6 +30,7 @@ class Unit:
         self.alerts = Alerts(connection)
         self.audit = Audit(connection)
         self.counters = Counters(connection)
+        self.leases = Leases(connection)
 
 
 class Store:

@@ -1,0 +1,194 @@
+"""What to say of a settlement: one message per target and sweep, and the messages it changes. Pure.
+
+A finding stays in the message it was first told in; what happens to it later edits that message
+(slack.md M1). A reopened finding goes back to its message unless that is over for more than a day.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from alerts.alert import AlertEvent, AlertKind, AlertLine, AlertReason, AlertStory
+from baselines.catalogue import Catalogue
+from baselines.fields import Op
+from baselines.fingerprints import is_fingerprint
+from baselines.values import Canonical
+from rules.drift import worded
+from rules.findings import Finding, Kind
+from rules.lifecycle import Event, Known, Resolution, Settlement, State
+
+BULK: Final = 200  #: more changes than this in one sweep are told as one summary (F24)
+AFTER_A_DAY: Final = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What every message of a sweep says beside its findings."""
+
+    target: str
+    utility: str
+    zone: str
+    read_at: datetime
+    lists_read: int
+    lists_total: int
+    objects: int
+    rules: int
+    readiness: float | None
+    readiness_before: float | None
+    link: str
+    first_reading: bool
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One revision of one message to be queued."""
+
+    story: AlertStory
+    reason: AlertReason
+
+
+_REASONS: Final = {
+    Event.CHANGED: AlertReason.CHANGED,
+    Event.ACKNOWLEDGED: AlertReason.ACKNOWLEDGED,
+    Event.RESOLVED: AlertReason.RESOLVED,
+    Event.REOPENED: AlertReason.REOPENED,
+}
+
+
+def key_of(target: str, sweep: int) -> str:
+    """The key of the message of a sweep, by which it is found again in its channel."""
+    return f"{target}:sweep-{sweep}:1"
+
+
+def plan_alerts(
+    settlement: Settlement,
+    after: Mapping[str, Known],
+    told: Mapping[str, tuple[AlertStory, Sequence[Known]]],
+    scene: Scene,
+    *,
+    key: str,
+    now: datetime,
+    catalogue: Catalogue,
+) -> tuple[Planned, ...]:
+    """Which messages are to be posted or edited after a sweep.
+
+    Args:
+        settlement: what happened.
+        after: every touched finding as it is now, by fingerprint; ``alert_key`` says where it is told.
+        told: messages said before that hold one of these findings: newest revision, and all their findings.
+        scene: what the messages say beside.
+        key: of the message of this sweep.
+        now: in UTC.
+        catalogue: for values as people read them.
+    """
+    planned: list[Planned] = []
+    fresh = [
+        after[step.finding.fingerprint] for step in settlement.news if step.event in (Event.OPENED, Event.REOPENED)
+    ]
+    fresh = [known for known in fresh if known.alert_key == key]
+    if fresh:
+        planned.append(Planned(_first_story(fresh, scene, key, catalogue), AlertReason.OPENED))
+    happened: dict[str, list[AlertEvent]] = {}
+    for step in settlement.news:
+        known = after[step.finding.fingerprint]
+        if known.alert_key != key and step.event in _REASONS:
+            note = step.resolution if step.event is Event.RESOLVED else ""
+            happened.setdefault(known.alert_key, []).append(
+                AlertEvent(_REASONS[step.event], now, known.number, known.by, note)
+            )
+    for message, events in happened.items():
+        if message in told:
+            story, findings = told[message]
+            planned.append(Planned(_next_story(story, findings, scene, events, catalogue), events[0].reason))
+    return tuple(planned)
+
+
+def reopened_goes_back(known: Known, now: datetime) -> bool:
+    """True if a reopened finding belongs in its old message: that was over for less than a day."""
+    return bool(known.alert_key) and now - known.changed_at <= AFTER_A_DAY
+
+
+def story_after(
+    story: AlertStory, findings: Sequence[Known], events: Sequence[AlertEvent], catalogue: Catalogue
+) -> AlertStory:
+    """The next revision of a message after something a person did."""
+    return replace(
+        story, revision=story.revision + 1, events=tuple(events),
+        lines=_in_order(story, [line_of(known, catalogue) for known in findings]),
+    )  # fmt: skip
+
+
+def _first_story(fresh: Sequence[Known], scene: Scene, key: str, catalogue: Catalogue) -> AlertStory:
+    lines = sorted((line_of(known, catalogue) for known in fresh), key=lambda line: line.severity.rank)
+    lost = all(known.finding.kind is Kind.COVERAGE for known in fresh)
+    if scene.first_reading or len(lines) > BULK:
+        kind = AlertKind.SUMMARY
+    else:
+        kind = AlertKind.NOT_READ if lost and scene.unread else AlertKind.FINDINGS
+    return _told(AlertStory, scene, key=key, revision=1, kind=kind, lines=tuple(lines))
+
+
+def _next_story(
+    story: AlertStory, findings: Sequence[Known], scene: Scene, events: Sequence[AlertEvent], catalogue: Catalogue
+) -> AlertStory:
+    next_one = story_after(story, findings, events, catalogue)
+    return replace(
+        next_one, read_at=scene.read_at, lists_read=scene.lists_read, lists_total=scene.lists_total,
+        readiness_before=story.readiness, readiness=scene.readiness, objects=scene.objects, rules=scene.rules,
+    )  # fmt: skip
+
+
+def _told(
+    kind_of_story: type[AlertStory], scene: Scene, *, key: str, revision: int, kind: AlertKind,
+    lines: tuple[AlertLine, ...],
+) -> AlertStory:  # fmt: skip
+    return kind_of_story(
+        key=key, revision=revision, kind=kind, target=scene.target, utility=scene.utility, lines=lines,
+        read_at=scene.read_at, zone=scene.zone, lists_read=scene.lists_read, lists_total=scene.lists_total,
+        readiness=scene.readiness, readiness_before=scene.readiness_before, link=scene.link,
+        first_reading=scene.first_reading, objects=scene.objects, rules=scene.rules, unread=scene.unread,
+        page=f"/targets/{scene.target}" if scene.link else "",
+    )  # fmt: skip
+
+
+def _in_order(story: AlertStory, lines: Sequence[AlertLine]) -> tuple[AlertLine, ...]:
+    """Lines keep their place from revision to revision, so that the eye finds them again."""
+    places = {line.number: place for place, line in enumerate(story.lines)}
+    return tuple(sorted(lines, key=lambda line: places.get(line.number, len(places))))
+
+
+def line_of(known: Known, catalogue: Catalogue) -> AlertLine:
+    """A finding as a line of a message."""
+    finding = known.finding
+    resolved = known.state is State.RESOLVED
+    return AlertLine(
+        number=known.number, severity=finding.severity, kind=finding.kind.value, sentence=finding.message,
+        resource_type=finding.resource_type, key=finding.key, path=finding.path,
+        op=finding.op.value if finding.op else "", old=_shown(finding, finding.old, catalogue),
+        new=_shown(finding, finding.new, catalogue), why=finding.why, mend=finding.fix, state=known.state.value,
+        resolution=known.resolution if resolved else "", detail=_detail(known) if resolved else "",
+        since=known.opened_at, changed_at=known.changed_at if known.state is not State.OPEN else None,
+        by=known.by, times_opened=known.times_opened,
+    )  # fmt: skip
+
+
+def _detail(known: Known) -> str:
+    if known.detail:
+        return known.detail
+    return "healed at SMART360" if known.resolution == Resolution.HEALED else known.resolution
+
+
+def _shown(finding: Finding, value: Canonical, catalogue: Catalogue) -> str | None:
+    if finding.op is None or finding.op is Op.MOVED or isinstance(value, dict | list):
+        return None
+    if is_fingerprint(value):
+        return "changed"
+    if value is None:
+        return None
+    kind = catalogue.types.get(finding.resource_type)
+    field = kind.fields.get(finding.path.split("[")[0].split(".")[0]) if kind is not None else None
+    if field is not None and field.item is not None:
+        field = field.item.fields.get(finding.path.rsplit(".", 1)[-1], field.item)
+    return worded(value, field)

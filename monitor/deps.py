@@ -1,0 +1,109 @@
+"""The one place that wires settings to store, sources, packs and clock."""
+
+import os
+import socket
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from nacl.signing import SigningKey
+
+from alerts.channels import Channel
+from baselines.canonical import Canonicaliser
+from baselines.catalogue import Catalogue, load_catalogue
+from baselines.fingerprints import SecretKey
+from monitor.clock import Clock, SystemClock
+from monitor.secrets import installation_key, resolve, signing_key
+from monitor.settings import Settings
+from monitor.source import Connection, Patience, Source, open_source
+from monitor.store.unit import Store
+from monitor.target import Target
+from rules.pack import Packs, load_packs, shipped_packs
+
+
+def new_worker() -> str:
+    """A name for this process that no earlier one had (F48)."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
+@dataclass
+class Deps:
+    """What stories need from outside; made once per process and handed down."""
+
+    settings: Settings
+    clock: Clock = field(default_factory=SystemClock)
+    worker: str = field(default_factory=new_worker)
+    patience: Patience = field(default_factory=Patience)
+    open_store: Callable[[], Store] | None = None
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The resource types."""
+        return load_catalogue()
+
+    @cached_property
+    def packs(self) -> Packs:
+        """Shipped packs and those named in settings."""
+        shipped = shipped_packs()
+        if not self.settings.packs:
+            return shipped
+        return Packs((*shipped.packs, *load_packs(self.settings.packs, self.catalogue).packs))
+
+    @cached_property
+    def store(self) -> Store:
+        """The store; brought to this program's schema where it is the embedded one."""
+        if self.open_store is not None:
+            return self.open_store()
+        return Store.open(self.settings.store_url, migrate=not self.settings.database_url)
+
+    @cached_property
+    def audit_key(self) -> SigningKey:
+        """Signs the audit log."""
+        return signing_key(installation_key(self.settings.audit_key, self.settings.state_folder, "audit"))
+
+    def secrets_of(self, tenant: str) -> SecretKey:
+        """Makes fingerprints of a tenant's secrets."""
+        key = installation_key(self.settings.fingerprint_key, self.settings.state_folder, "fingerprint")
+        return SecretKey(key, tenant)
+
+    def form_of(self, target: Target) -> Canonicaliser:
+        """Brings a target's objects to canonical form."""
+        return Canonicaliser(self.catalogue, zone=target.zone, secrets=self.secrets_of(target.tenant))
+
+    def source(self, target: Target) -> Source:
+        """A target's source, its secrets resolved now, so that rotation needs no restart.
+
+        Raises:
+            SecretMissing: a reference leads nowhere.
+        """
+        asked = target.definition
+        user, password = (
+            resolve(each, where=f"{target.name} {name}") if each else None
+            for name, each in (("user", asked.user), ("password", asked.password))
+        )
+        connection = Connection(
+            source=asked.source, url=asked.url, utility=asked.utility,
+            user=user.reveal() if user else "", password=password.reveal() if password else "",
+            folder=Path(asked.folder) if asked.folder else None,
+            requests_per_second=asked.requests_per_second, requests_at_once=asked.requests_at_once,
+        )  # fmt: skip
+        return open_source(
+            connection, self.catalogue, patience=self.patience, ca_file=self.settings.ca_file,
+            allowed_hosts=frozenset(self.settings.allowed_hosts),
+        )  # fmt: skip
+
+    def channel(self, name: str) -> Channel | None:
+        """The channel of this name; None where no Slack token is set, so that alerts wait."""
+        if not self.settings.slack_token:
+            return None
+        from alerts.slack.sender import SlackChannel, web_client
+
+        token = resolve(self.settings.slack_token, where="SMART360_SLACK_TOKEN").reveal()
+        client = web_client(token, base_url=self.settings.slack_url)
+        return SlackChannel(client, self.settings.slack_channels.get(name, name))
+
+    def with_worker(self, worker: str) -> "Deps":
+        """The same under another worker's name."""
+        return replace(self, worker=worker)

@@ -1,0 +1,31 @@
+"""Named moments at which a test may end the process, to see that nothing is lost (T1).
+
+Outside such a test ``reached`` does nothing: the name comes from an environment variable that only
+the crash tests set.
+"""
+
+import os
+import signal
+from typing import Final
+
+#: In the order in which a sweep, a delivery and an approval pass them.
+POINTS: Final = (
+    "claimed",
+    "collected",
+    "kept",
+    "judged",
+    "before-commit",
+    "committed",
+    "delivery-begun",
+    "posted",
+    "delivered",
+    "approving",
+    "approved",
+)
+_ARMED: Final = os.environ.get("SMART360_TEST_KILL_AT", "")
+
+
+def reached(point: str) -> None:
+    """Ends the process with SIGKILL if the test armed this point."""
+    if point == _ARMED:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,330 @@
+"""A sweep: read a target, compare and judge it, and queue what people must hear. One screen."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, Final
+
+import structlog
+
+from alerts.plan import Planned, Scene, key_of, plan_alerts, reopened_goes_back
+from baselines.canonical import renewed
+from baselines.compare import compare
+from baselines.configuration import Configuration
+from baselines.errors import Smart360Error
+from monitor.collect import Last, Reading, collect
+from monitor.deps import Deps
+from monitor.errors import Fenced, StoreError
+from monitor.killpoints import reached
+from monitor.store.findings import Moved
+from monitor.store.snapshots import Memory
+from monitor.store.sweeps import DEATHS, LEASE, Claim
+from monitor.store.unit import Unit
+from monitor.target import Target
+from rules.judge import Judgement, judge
+from rules.lifecycle import Event, Settlement, State, settle
+
+log = structlog.get_logger(__name__)
+TRIES: Final = 5  #: of the last step, when persons act at the same moment
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """What a sweep did and saw."""
+
+    target: str
+    state: str  #: complete, partial, failed, skipped, poisoned
+    lists_read: int = 0
+    lists_total: int = 0
+    objects: int = 0
+    drift: int = 0
+    findings: int = 0
+    opened: int = 0
+    resolved: int = 0
+    alerts: int = 0
+    judged: int = 0  #: rules evaluated anew
+    kept: int = 0  #: lists recognised as unchanged without decoding
+    readiness: float | None = None
+    seconds: float = 0.0
+    stages: Mapping[str, float] = field(default_factory=dict)
+    fault: str = ""
+    cure: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """1: something is wrong; 3: a list is unread; 0: neither."""
+        if self.drift or self.findings:
+            return 1
+        return 0 if self.state == "complete" else 3
+
+
+@dataclass(slots=True)
+class Stages:
+    """How long each step took, in seconds."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time one step."""
+        start = monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + monotonic() - start, 4)
+
+
+def sweep(target: Target, slot: datetime, deps: Deps) -> SweepReport:
+    """Read a target, compare and judge it, and queue what people must hear.
+
+    Safe to run twice at once (one claims, the other is skipped) and to be killed anywhere: a slot is
+    a unique row, the snapshot is kept before it is judged, and everything that follows from it is one
+    transaction under the sweep's fencing number.
+
+    Args:
+        target: as registered.
+        slot: the planned moment.
+        deps: store, source, packs and clock.
+    """
+    claim = _claimed(target, slot, deps)
+    if not isinstance(claim, Claim):
+        return claim
+    start, stages = monotonic(), Stages()
+    with _living(claim, deps):
+        try:
+            with stages.stage("collect"):
+                reading, memory = _read(target, deps)
+            reached("collected")
+            with stages.stage("store"):
+                _keep(claim, reading, memory, deps)
+            reached("kept")
+            report = _judged(claim, reading, memory, stages, deps)
+        except Fenced:
+            log.warning("fenced", target=target.name, sweep=claim.fence)
+            return SweepReport(target.name, "failed", fault="fenced", cure="Another worker has taken it over.")
+        except Smart360Error as error:
+            return _failed(claim, error, deps)
+    log.info("sweep_finished", target=target.name, outcome=report.state, lists_read=report.lists_read,
+             drift=report.drift, findings=report.findings, seconds=round(monotonic() - start, 2))  # fmt: skip
+    return report
+
+
+def _claimed(target: Target, slot: datetime, deps: Deps) -> Claim | SweepReport:
+    now = deps.clock.now()
+    with deps.store.write() as unit:
+        if unit.sweeps.deaths(target) >= DEATHS:
+            unit.sweeps.poison(target, slot, deps.worker, now)
+            unit.targets.pause(target, "smart360-monitor", f"{DEATHS} sweeps in a row died with their worker", now)
+            return SweepReport(target.name, "poisoned", fault="poisoned", cure="See the log, then tenant resume.")
+        claim = unit.sweeps.claim(target, slot, deps.worker, now)
+        if claim is None:
+            unit.counters.add("sweeps", {(target.tenant, target.environment, "skipped"): 1})
+            return SweepReport(target.name, "skipped")
+    reached("claimed")
+    return claim
+
+
+@contextmanager
+def _living(claim: Claim, deps: Deps) -> Iterator[None]:
+    """Renew the lease while the sweep runs, so that nobody takes a living one for dead."""
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(LEASE.total_seconds() / 3):
+            try:
+                with deps.store.write() as unit:
+                    if not unit.sweeps.renew(claim, deps.clock.now()):
+                        log.warning("lease_lost", target=claim.target.name, sweep=claim.fence)
+                        return
+            except StoreError as error:
+                log.warning("lease_not_renewed", target=claim.target.name, kind=error.kind)
+
+    thread = threading.Thread(target=renew, name=f"lease-{claim.fence}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(5)
+
+
+def _read(target: Target, deps: Deps) -> tuple[Reading, Memory]:
+    with deps.store.read() as unit:
+        memory = unit.snapshots.memory(target)
+        known = unit.snapshots.known_lists(memory)
+        last_snapshot = unit.snapshots.last(target)
+    last = Last(
+        known, memory.seals, memory.privileges, memory.suspects,
+        last_snapshot.configuration.gaps if last_snapshot is not None else (),
+    )  # fmt: skip
+    reading = collect(
+        deps.source(target), deps.catalogue, target.scope(deps.catalogue), last,
+        target=(target.tenant, target.environment), secrets=deps.secrets_of(target.tenant), zone=target.zone,
+        now=deps.clock.now, log=log,
+    )  # fmt: skip
+    return reading, memory
+
+
+def _keep(claim: Claim, reading: Reading, memory: Memory, deps: Deps) -> None:
+    with deps.store.write() as unit:
+        unit.sweeps.check(claim)
+        unit.snapshots.keep(
+            claim.target, claim.fence, reading.configuration, reading.taken_at, reading.coverage.lists_read,
+            len(reading.coverage.scope),
+        )  # fmt: skip
+        unit.snapshots.remember(
+            claim.target,
+            Memory(reading.seals, reading.suspects, reading.privileges, memory.results,
+                   unit.snapshots.keep_lists(reading.known)),
+        )  # fmt: skip
+        _count(unit, claim.target, reading)
+
+
+def _count(unit: Unit, target: Target, reading: Reading) -> None:
+    place = (target.tenant, target.environment)
+    unit.counters.add("source_requests", {(*place, status): n for status, n in reading.requests.items()})
+    unit.counters.add("source_faults", {(*place, fault): n for fault, n in reading.faults.items()})
+    unit.counters.observe("source_request_duration", (), reading.seconds)
+
+
+def _judged(claim: Claim, reading: Reading, memory: Memory, stages: Stages, deps: Deps) -> SweepReport:
+    target, configuration = claim.target, reading.configuration
+    with deps.store.read() as unit:
+        approved = unit.baselines.approved(target)
+    with stages.stage("compare"):
+        base = renewed(approved, deps.form_of(target)) if approved is not None else None
+        comparison = compare(base, configuration, deps.catalogue, tolerate_new_fields=True)
+    at = reading.source_date if target.definition.clock == "source" and reading.source_date else reading.taken_at
+    with stages.stage("judge"):
+        judgement = judge(
+            configuration, comparison, deps.packs, deps.catalogue, at=at, secrets=deps.secrets_of(target.tenant),
+            zone=target.zone, stage=target.definition.stage, kept=memory.results,
+        )  # fmt: skip
+    reached("judged")
+    for _ in range(TRIES):
+        try:
+            now = deps.clock.now()
+            with deps.store.read() as unit:
+                known = unit.findings.known(target)
+            with stages.stage("settle"):
+                settlement = settle(known, judgement, comparison, configuration)
+            with deps.store.write() as unit:  # all or nothing: no finding without its alert (P4)
+                report = _written(unit, claim, reading, judgement, settlement, stages, now, deps)
+                reached("before-commit")
+            reached("committed")
+            return report
+        except Moved:
+            log.info("settled_anew", target=target.name)
+    raise StoreError("retry", "findings kept changing.", where=target.name, mend="It is swept again by itself.")
+
+
+def _written(
+    unit: Unit, claim: Claim, reading: Reading, judgement: Judgement, settlement: Settlement, stages: Stages,
+    now: datetime, deps: Deps,
+) -> SweepReport:  # fmt: skip
+    target = claim.target
+    previous = unit.sweeps.last(target, states=("complete", "partial"))
+    scene = _scene(target, reading, judgement, previous[0].report if previous else {}, deps)
+    key = key_of(target.name, claim.fence)
+    returning = {
+        step.known.id
+        for step in settlement.of(Event.REOPENED)
+        if step.known is not None and not reopened_goes_back(step.known, now)
+    }
+    after = unit.findings.apply(target, settlement, claim.fence, now, key, told_anew=returning)
+    channel = target.definition.channel or deps.settings.default_channel
+    told = {}
+    for other in {known.alert_key for known in after.values() if known.alert_key not in ("", key)}:
+        story = unit.alerts.last_story(channel, other)
+        if story is not None:
+            told[other] = (story, unit.findings.told_in(target, [other]))
+    planned = plan_alerts(settlement, after, told, scene, key=key, now=now, catalogue=deps.catalogue)
+    for each in planned:
+        unit.alerts.queue(target, channel, each.story, each.reason.value, now)
+    utility = next((one.values for one in reading.configuration.objects("utility")), {})
+    unit.targets.set_title(target, str(utility.get("name", "")))
+    memory = unit.snapshots.memory(target)
+    unit.snapshots.remember(
+        target, Memory(memory.seals, memory.suspects, memory.privileges, judgement.results, memory.known)
+    )
+    report = _report(claim, reading, judgement, settlement, planned, stages)
+    unit.counters.add("sweeps", {(target.tenant, target.environment, report.state): 1})
+    for stage, seconds in stages.seconds.items():
+        unit.counters.observe("sweep_duration", (stage,), (seconds,))
+    fault, cure = _worst_gap(reading.configuration)
+    unit.sweeps.finish(claim, report.state, now, fault=fault, cure=cure, report=_figures(report, judgement, reading))
+    return report
+
+
+def _scene(target: Target, reading: Reading, judgement: Judgement, before: Mapping[str, Any], deps: Deps) -> Scene:
+    utility = next((one.values for one in reading.configuration.objects("utility")), {})
+    names = [deps.catalogue.types[name].title for name in reading.coverage.unread if name in deps.catalogue.types]
+    return Scene(
+        target=target.name, utility=str(utility.get("name") or target.title), zone=target.definition.time_zone,
+        read_at=reading.taken_at, lists_read=reading.coverage.lists_read, lists_total=len(reading.coverage.scope),
+        objects=reading.configuration.object_count, rules=len(judgement.results), readiness=judgement.readiness,
+        readiness_before=before.get("readiness"), link=deps.settings.public_url.rstrip("/"),
+        first_reading=not before, unread=tuple(names),
+    )  # fmt: skip
+
+
+def _report(
+    claim: Claim, reading: Reading, judgement: Judgement, settlement: Settlement, planned: tuple[Planned, ...],
+    stages: Stages,
+) -> SweepReport:  # fmt: skip
+    kinds = Counter(finding.kind.value for finding in judgement.findings)
+    still = Counter(known.finding.kind.value for known in settlement.untouched if known.state is not State.RESOLVED)
+    if reading.coverage.is_complete:
+        state = "complete"
+    else:
+        state = "partial" if reading.configuration.lists else "failed"
+    return SweepReport(
+        target=claim.target.name, state=state, lists_read=reading.coverage.lists_read,
+        lists_total=len(reading.coverage.scope), objects=reading.configuration.object_count,
+        drift=kinds["drift"] + still["drift"], findings=kinds["rule"] + still["rule"],
+        opened=len(settlement.of(Event.OPENED, Event.REOPENED)), resolved=len(settlement.of(Event.RESOLVED)),
+        alerts=len(planned), judged=judgement.judged_anew, kept=len(reading.kept), readiness=judgement.readiness,
+        seconds=round(sum(stages.seconds.values()), 3), stages=dict(stages.seconds),
+        fault=_worst_gap(reading.configuration)[0], cure=_worst_gap(reading.configuration)[1],
+    )  # fmt: skip
+
+
+def _worst_gap(configuration: Configuration) -> tuple[str, str]:
+    gap = next(iter(configuration.unread.values()), None)
+    return (gap.reason.value, gap.mend) if gap is not None else ("", "")
+
+
+def _figures(report: SweepReport, judgement: Judgement, reading: Reading) -> dict[str, Any]:
+    """What pages and metrics show of the newest sweep."""
+    modules: dict[str, dict[str, int]] = {}
+    for name, kept in judgement.results.items():
+        rule = judgement.rules[name]
+        if rule.required:
+            counted = modules.setdefault(rule.module, {})
+            counted[kept.result.verdict.value] = counted.get(kept.result.verdict.value, 0) + 1
+    objects: Counter[str] = Counter()
+    for listed in reading.configuration.lists.values():
+        objects[listed.resource_type] += listed.count
+    return {
+        "readiness": report.readiness, "drift": report.drift, "findings": report.findings, "opened": report.opened,
+        "resolved": report.resolved, "lists_read": report.lists_read, "lists_total": report.lists_total,
+        "objects": dict(objects), "kept": report.kept, "judged": report.judged, "stages": dict(report.stages),
+        "rules": {verdict.value: n for verdict, n in judgement.tally.items()}, "modules": modules,
+        "undecided": [[each.rule, each.reason, each.detail] for each in judgement.undecided][:100],
+        "rules_total": len(judgement.results), "day": judgement.day.isoformat(),
+        "taken_at": reading.taken_at.astimezone(UTC).isoformat(),
+    }  # fmt: skip
+
+
+def _failed(claim: Claim, error: Smart360Error, deps: Deps) -> SweepReport:
+    """Write down that nothing could be read; what is known stays as it is."""
+    log.warning("sweep_failed", target=claim.target.name, code=error.code, what=error.what)
+    with deps.store.write() as unit:
+        place = (claim.target.tenant, claim.target.environment, "failed")
+        unit.counters.add("sweeps", {place: 1})
+        unit.sweeps.finish(claim, "failed", deps.clock.now(), fault=error.code, cure=error.mend, report={})
+    return SweepReport(claim.target.name, "failed", fault=error.code, cure=error.mend)
