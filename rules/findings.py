@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import orjson
 from blake3 import blake3
 
 from baselines.fields import Op
 from baselines.severity import Severity
-from baselines.values import Canonical
 
 
 class Kind(StrEnum):
@@ -27,7 +27,7 @@ class Evidence:
     resource_type: str
     key: str
     path: str
-    value: Canonical
+    value: Any  #: canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Finding:
     fix: str = ""
     evidence: tuple[Evidence, ...] = ()
     op: Op | None = None  #: of drift
-    old: Canonical = None
-    new: Canonical = None
+    old: Any = None  #: canonical; any JSON, as the store reads it back
+    new: Any = None
     required: bool = False
     basis: str = ""  #: what a regulatory rule rests on
     seen_by: str = ""  #: who SMART360 says touched the object last, and when
