@@ -321,12 +321,9 @@ class _Sweep:
         """Natural keys by id: of this reading, else as they were known."""
         found = self.keys.get(name)
         if found is None:
-            before = self.last.lists.get(name)
-            known = self.lists.get(name) or before
-            pairs = [(each.id, each.key) for each in known.objects if each.id] if known is not None else []
-            found = dict(reversed(pairs))
-            if len(found) < len(pairs) and before is not None:  # of two with one id the one that was known
-                found |= {each.id: each.key for each in before.objects if (each.id, each.key) in pairs}
+            known = self.lists.get(name) or self.last.lists.get(name)
+            objects = known.objects if known is not None else ()
+            found = {each.id: each.key for each in reversed(objects) if each.id}  # of two with one id the first
             self.keys[name] = found
         return found
 

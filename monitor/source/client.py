@@ -11,7 +11,7 @@ import ssl
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,6 +51,7 @@ class _Answer:
     headers: httpx.Headers
     body: bytes
     content: Content = None
+    token: str = ""  #: with which it was asked
 
 
 class Client:
@@ -85,6 +86,8 @@ class Client:
         self._token = ""
         self._has_logged_in_again = False
         self._login = asyncio.Lock()
+        self._is_open = asyncio.Event()  #: cleared while a new token is fetched
+        self._is_open.set()
         self._ended: SourceFault | None = None
         identity = manifest.content.object.id
         named: Any = msgspec.defstruct("Identified", [("id", Any, None)], rename={"id": identity})
@@ -285,7 +288,8 @@ class Client:
         log_in = self.manifest.content.log_in
         own = {"user": self._connection.user, "password": self._connection.password}
         path = self.manifest.content.api + log_in.path
-        answer = await self._ask("POST", path, body={name: own[of] for name, of in log_in.send.items()})
+        body = {name: own[of] for name, of in log_in.send.items()}
+        answer = await self._ask("POST", path, body=body, is_urgent=True)
         if answer.status in (400, 401, 403, 404, 422, 423):
             # Once only: a second try may lock the account (F5).
             mend = "Check user and password of the target; see in SMART360 whether the user is locked."
@@ -305,39 +309,37 @@ class Client:
         Raises:
             SourceFault: for every other answer.
         """
-        token = self._token
         answer = await self._ask("GET", path, query)
-        if answer.status == 401:
-            # Whether the token died or only this list is closed, the control read tells (F6).
-            if not is_control and await self._is_let_in(token):
-                raise _forbidden(path, 401)
-            await self._log_in_again(token)
+        while answer.status == 401:
+            await self._renew(answer.token, path, is_control=is_control)
             answer = await self._ask("GET", path, query)
-            if answer.status == 401:
-                if not is_control and await self._is_let_in(self._token):
-                    raise _forbidden(path, 401)
-                what = "Not let in, though just logged in."
-                mend = "See in SMART360 whether the service user is still active."
-                raise self._end(SourceFault(Reason.UNAUTHORIZED, what, where=path, mend=mend, status=401))
         _check_status(answer, path, self._base)
         return answer
 
-    async def _is_let_in(self, token: str) -> bool:
-        if token != self._token:  # another request has renewed it meanwhile
-            return False
-        return (await self._ask("GET", self.manifest.utility_path(self._utility))).status == 200
+    async def _renew(self, token: str, path: str, *, is_control: bool) -> None:
+        """After a 401 get a new token, while everything else waits.
 
-    async def _log_in_again(self, token: str) -> None:
+        Raises:
+            SourceFault: ``forbidden`` where only this list is closed, ``unauthorized`` at the second time.
+        """
         async with self._login:
-            if token != self._token:
+            if token != self._token:  # another request has renewed it meanwhile
                 return
-            if self._has_logged_in_again:
-                what = "The token died a second time in one sweep."
-                mend = "See in SMART360 whether someone else logs in as this user."
-                raise self._end(SourceFault(Reason.UNAUTHORIZED, what, where=self._base, mend=mend, status=401))
-            self._has_logged_in_again = True
-            await self._log_in()
-            self._log.info("relogin", count=1)
+            self._is_open.clear()
+            try:
+                # Whether the token died or only this list is closed, the control read tells (F6).
+                control = self.manifest.utility_path(self._utility)
+                if not is_control and (await self._ask("GET", control, is_urgent=True)).status == 200:
+                    raise _forbidden(path, 401)
+                if self._has_logged_in_again:
+                    what = "It does not let us in any more, though we have logged in again."
+                    mend = "See in SMART360 whether the service user is active, and who else logs in as it."
+                    raise self._end(SourceFault(Reason.UNAUTHORIZED, what, where=path, mend=mend, status=401))
+                self._has_logged_in_again = True
+                await self._log_in()
+                self._log.info("relogin", count=1)
+            finally:
+                self._is_open.set()
 
     def _end(self, fault: SourceFault) -> SourceFault:
         """Nothing more is asked in this sweep."""
@@ -345,14 +347,20 @@ class Client:
         return fault
 
     async def _ask(
-        self, method: str, path: str, query: Query | None = None, body: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Mapping[str, str] | None = None,
+        *,
+        is_urgent: bool = False,
     ) -> _Answer:
         """An answer below 500, tried again where that may help."""
         begun, tries = self._monotonic(), 0
         while True:
             tries += 1
             try:
-                answer = await self._send(method, path, query, body)
+                answer = await self._in_turn(lambda: self._send(method, path, query, body), is_urgent=is_urgent)
                 if answer.status == 429:
                     wait_s = _retry_after(answer.headers)
                     if wait_s:
@@ -384,47 +392,50 @@ class Client:
         self._resume_at = max(self._resume_at, self._monotonic() + wait_s)
         return wait_s
 
-    async def _turn(self) -> None:
-        """Wait until this request may go out."""
-        while (at := max(self._next_turn, self._resume_at)) > (now := self._monotonic()):
-            await asyncio.sleep(at - now)
-        self._next_turn = now + self._interval
+    async def _in_turn(self, send: Callable[[], Awaitable[_Answer]], *, is_urgent: bool) -> _Answer:
+        """Send a request when it may go out; ``is_urgent``: also while all others wait for a new token."""
+        while True:
+            if not is_urgent:
+                await self._is_open.wait()
+            async with self._slots:
+                if not is_urgent and not self._is_open.is_set():
+                    continue
+                while (at := max(self._next_turn, self._resume_at)) > (now := self._monotonic()):
+                    await asyncio.sleep(at - now)
+                self._next_turn = now + self._interval
+                if self._ended is not None:
+                    raise self._ended
+                return await send()
 
     async def _send(self, method: str, path: str, query: Query | None, body: Mapping[str, str] | None) -> _Answer:
         """One request, once."""
-        patience = self._patience
-        async with self._slots:
-            await self._turn()
-            if self._ended is not None:
-                raise self._ended
-            left_s = self._ends_at - self._monotonic()
-            if left_s <= 0:
-                what = f"The sweep took longer than {patience.sweep_s:.0f} s."
-                raise self._end(SourceFault(Reason.TIMEOUT, what, where=path, mend="Raise requests_per_second."))
-            log_in = self.manifest.content.log_in
-            headers = {} if body is not None else {log_in.header: f"{log_in.scheme} {self._token}".strip()}
-            started, word = self._monotonic(), "error"
-            try:
-                async with (
-                    asyncio.timeout(min(patience.request_s, left_s)),
-                    self._client.stream(
-                        method, self._base + path, params=query, json=body, headers=headers
-                    ) as response,
-                ):
-                    word = str(response.status_code)
-                    answer = _Answer(response.status_code, response.headers, await self._body(response, path))
-            except (TimeoutError, httpx.TimeoutException):
-                word = "error"
-                what, mend = "No whole answer in time.", "Wait for the next sweep, or look at the way there."
-                raise SourceFault(Reason.TIMEOUT, what, where=path, mend=mend) from None
-            except httpx.TransportError as error:
-                word = "error"
-                raise _network_fault(error, path) from None
-            finally:
-                self.requests[word] += 1
-                self.seconds.append(self._monotonic() - started)
+        patience, token = self._patience, self._token
+        left_s = self._ends_at - self._monotonic()
+        if left_s <= 0:
+            what = f"The sweep took longer than {patience.sweep_s:.0f} s."
+            raise self._end(SourceFault(Reason.TIMEOUT, what, where=path, mend="Raise requests_per_second."))
+        log_in = self.manifest.content.log_in
+        headers = {} if body is not None else {log_in.header: f"{log_in.scheme} {token}".strip()}
+        started, word = self._monotonic(), "error"
+        try:
+            async with (
+                asyncio.timeout(min(patience.request_s, left_s)),
+                self._client.stream(method, self._base + path, params=query, json=body, headers=headers) as response,
+            ):
+                word = str(response.status_code)
+                answer = _Answer(response.status_code, response.headers, await self._body(response, path))
+        except (TimeoutError, httpx.TimeoutException):
+            word = "error"
+            what, mend = "No whole answer in time.", "Wait for the next sweep, or look at the way there."
+            raise SourceFault(Reason.TIMEOUT, what, where=path, mend=mend) from None
+        except httpx.TransportError as error:
+            word = "error"
+            raise _network_fault(error, path) from None
+        finally:
+            self.requests[word] += 1
+            self.seconds.append(self._monotonic() - started)
         self._note_date(answer.headers)
-        return _Answer(answer.status, answer.headers, answer.body, _content(answer, path))
+        return _Answer(answer.status, answer.headers, answer.body, _content(answer, path), token)
 
     async def _body(self, response: httpx.Response, path: str) -> bytes:
         """The body unpacked, counted while it grows (F37)."""

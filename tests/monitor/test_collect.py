@@ -81,9 +81,9 @@ def test_what_did_not_change_is_not_decoded(watch: Watch) -> None:
 def test_a_list_is_decoded_anew_when_a_key_that_it_refers_to_has_changed(sandbox: SandboxProcess) -> None:
     watch = Watch(sandbox, ("service_coverage", "tax", "area")).as_new()
     watch.sweep()
-    watch.change("set", "area", "A-PDX-DT", "code", "A-PDX-XX")  # the others hold its id alone
+    watch.change("set", "area", "A-PDX-DT", "code", "A-PDX-DU")  # the others hold its id alone
     reading = watch.sweep()
-    assert reading.configuration.named("service_coverage", "WATER/A-PDX-XX") is not None
+    assert reading.configuration.named("service_coverage", "WATER/A-PDX-DU") is not None
     assert reading.kept == {"tax"}
     assert watch.changes(reading) == [("changed", "area", "A-PDX-DT", "code")]
 

@@ -1,5 +1,6 @@
 """Rows F1–F38 of the failure matrix: each fault is switched on in the sandbox, fires, and does no harm."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -124,6 +125,7 @@ def test_f04_a_token_that_dies_is_renewed_once_and_the_sweep_goes_on(watch: Watc
     log_ins = [each for each in watch.asked() if each["method"] == "POST"]
     assert len(log_ins) == 2
     assert [each["count"] for each in watch.events("relogin")] == [1]
+    assert len([each for each in watch.asked() if each["status"] == 401]) <= 5  # those under way, and the control read
     pages = [each["path"] for each in watch.asked() if "role-privilege/list" in each["path"] and each["status"] == 200]
     assert len(pages) == len(set(pages))  # no restart of the list
 
@@ -132,6 +134,17 @@ def test_f04_a_token_that_dies_again_ends_the_sweep(watch: Watch) -> None:
     watch.fault("token-expired", times=50)
     all_unread(watch, Reason.UNAUTHORIZED)
     assert len([each for each in watch.asked() if each["method"] == "POST"]) <= 3
+
+
+def test_f04_a_token_that_dies_once_more_later_ends_the_sweep_where_it_is(watch: Watch) -> None:
+    watch.fault("token-expired", after=4)
+    watch.fault("token-expired", after=16)
+    reading = watch.sweep()
+    assert watch.fired() == 2
+    assert set(reasons(reading).values()) == {Reason.UNAUTHORIZED}
+    assert 0 < len(reading.configuration.lists) < len(SCOPE)
+    assert watch.changes(reading) == []
+    assert len([each for each in watch.asked() if each["method"] == "POST"]) == 2
 
 
 def test_f05_a_refused_log_in_is_tried_once(watch: Watch) -> None:
@@ -162,6 +175,7 @@ def test_f06_a_reference_into_a_forbidden_list_is_the_key_that_was_known(watch: 
     reading = watch.sweep()
     assert watch.fired() > 0
     assert reasons(reading) == {"tax": Reason.FORBIDDEN}
+    assert noted(reading, Reason.UNRESOLVED) == []
     assert watch.changes(reading) == []
 
 
@@ -277,6 +291,13 @@ def test_f14_a_deactivated_object_is_one_change_and_no_removal(watch: Watch) -> 
     assert ("removed", "tax", "ULF-PDX", "") in watch.changes(watch.sweep())
 
 
+def test_f14_a_deactivated_object_that_nothing_refers_to_is_one_change(watch: Watch) -> None:
+    key = swa_file().objects("premise")[0].key
+    watch.change("deactivate", "premise", key)
+    for _ in range(3):
+        assert watch.changes(watch.sweep()) == [("changed", "premise", key, "is_active")]
+
+
 def test_f14_an_inactive_object_is_found_by_what_refers_to_it(sandbox: SandboxProcess) -> None:
     watch = Watch(sandbox, SCOPE).as_new()
     watch.change("deactivate", "tax", "ULF-PDX")
@@ -303,6 +324,9 @@ def test_f15_objects_with_new_ids_are_the_same_objects(watch: Watch) -> None:
     assert (reasons(reading), watch.changes(reading)) == ({}, [])
     assert watch.first is not None
     assert reading.configuration.digest == watch.first.configuration.digest
+    watch.fault("reactivated-new-id", "tax", "premise")
+    watch.change("set", "tax", "ULF-GRE", "percentage", "7")
+    assert watch.changes(watch.sweep()) == [("changed", "tax", "ULF-GRE", "percentage")]
 
 
 def spelling(watch: Watch, fault: str) -> None:
@@ -372,10 +396,12 @@ def test_f20_a_new_field_that_looks_like_a_secret_is_one(watch: Watch) -> None:
 
 def test_f21_a_field_that_is_gone_is_one_gap_for_as_long_as_it_is_gone(watch: Watch) -> None:
     watch.fault("field-gone", "tax", field="percentage")
-    for _ in range(3):
+    for name in ("Portland fee", "Portland levy", "Portland utility license fee"):
+        watch.change("set", "tax", "ULF-PDX", "name", name)  # so that the list is looked into each time
         reading = watch.sweep()
         assert [(g.resource_type, g.path) for g in noted(reading, Reason.FIELD_MISSING)] == [("tax", "percentage")]
-        assert (reasons(reading), watch.changes(reading)) == ({}, [])
+        assert {path for *_, path in watch.changes(reading)} <= {"name"}
+    assert (reasons(reading), watch.changes(reading)) == ({}, [])
     assert watch.fired() > 2
     watch.heal()
     after = watch.sweep()
@@ -421,10 +447,12 @@ def test_f23_a_great_loss_is_believed_when_the_next_sweep_sees_the_same(watch: W
 
 
 def test_f23_a_small_loss_is_believed_at_once(watch: Watch) -> None:
-    for each in swa_file().objects("holiday")[:2]:
-        watch.change("remove", "holiday", each.key)
+    for each in swa_file().objects("department")[:2]:  # a quarter of them, but few
+        watch.change("remove", "department", each.key)
+    for each in swa_file().objects("role_privilege")[:6]:  # more than five, but of 74
+        watch.change("remove", "role_privilege", each.key)
     reading = watch.sweep()
-    assert (reasons(reading), len(watch.changes(reading))) == ({}, 2)
+    assert (reasons(reading), [each[0] for each in watch.changes(reading)].count("removed")) == ({}, 8)
 
 
 # Answers
@@ -458,7 +486,7 @@ def test_f27_another_shape_is_unread_and_shown_without_values(watch: Watch, shap
     (event,) = watch.events("source_fault")
     assert event["what"].startswith("No page of a list: ")
     assert len(event["what"]) < 120
-    assert "Portland" not in event["what"]
+    assert not re.search("[0-9a-f]{8}|Portland", event["what"])  # no id, no name, no secret
 
 
 @pytest.mark.parametrize("how", ["bytes", "surrogate", "nul"])
@@ -539,6 +567,14 @@ def test_f35_references_that_dangle_while_someone_edits_are_read_again(watch: Wa
     assert {each.values["area"] for each in reading.configuration.objects("sub_area")} <= areas
 
 
+def test_f35_at_the_first_sweep_too(sandbox: SandboxProcess) -> None:
+    watch = Watch(sandbox, ("sub_area",)).as_new()
+    watch.fault("slow-writes", "sub_area")
+    reading = watch.sweep()
+    assert watch.fired() == 1
+    assert reading.configuration.lists["sub_area"].digest == swa_file().lists["sub_area"].digest
+
+
 def test_f35_a_reference_that_goes_on_dangling_is_kept_so_that_a_rule_finds_it(watch: Watch) -> None:
     watch.change("set", "department", "ADM", "parent", "NOWHERE")
     reading = watch.sweep()
@@ -548,8 +584,12 @@ def test_f35_a_reference_that_goes_on_dangling_is_kept_so_that_a_rule_finds_it(w
     assert found is not None
     assert found.values["parent"] == "NOWHERE"
     watch.control("DELETE", "/sandbox/log")
-    assert watch.changes(watch.sweep()) == [("added", "department", "ADM", "parent")]
-    assert len([each for each in watch.asked() if "/department/list" in each["path"]]) == 1  # not new any more
+    watch.change("set", "department", "ADM", "name", "Administrative")
+    assert watch.changes(watch.sweep()) == [
+        ("changed", "department", "ADM", "name"), ("added", "department", "ADM", "parent"),
+    ]  # fmt: skip
+    # Read again because it moved, not once more because of what dangles: that is not new.
+    assert len([each for each in watch.asked() if "/department/list" in each["path"]]) == 2
 
 
 def test_f38_no_redirect_to_another_host_is_followed(watch: Watch) -> None:
