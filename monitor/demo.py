@@ -174,8 +174,9 @@ class Demo:
 
     def messages(self) -> tuple[int, int]:
         """How many Slack messages stand in the channel, and how many edits they had."""
-        posted = self.slack.client.get("/standin/messages").json()["messages"]
-        return len(posted), sum(len(each.get("revisions", ())) for each in posted)
+        posted = self.slack.client.get("/standin/messages").json()
+        posted = [each for each in posted if not each["thread_ts"]]
+        return len(posted), sum(len(each["revisions"]) for each in posted)
 
 
 @contextmanager

@@ -1,0 +1,107 @@
+"""``findings list|show|ack``."""
+
+from typing import Annotated
+
+import typer
+
+from baselines.severity import Severity
+from monitor.cli import tell
+from monitor.cli.context import deps
+from monitor.cli.tenants import AsOption, OutputOption
+from monitor.errors import NotFound
+from rules.lifecycle import Known
+
+app = typer.Typer(help="Findings: what is wrong now, and its life.", no_args_is_help=True)
+Number = Annotated[str, typer.Argument(metavar="FINDING", help="Its number, e.g. 7F3K.")]
+
+
+def _as_json(target: str, known: Known) -> dict[str, object]:
+    finding = known.finding
+    return {
+        "number": known.number, "target": target, "fingerprint": finding.fingerprint, "kind": finding.kind,
+        "rule": finding.rule, "severity": finding.severity, "module": finding.module,
+        "resource_type": finding.resource_type, "key": finding.key, "path": finding.path, "message": finding.message,
+        "why": finding.why, "fix": finding.fix, "state": known.state, "resolution": known.resolution,
+        "detail": known.detail, "opened_at": known.opened_at, "changed_at": known.changed_at,
+        "last_seen": known.last_seen, "times_opened": known.times_opened, "by": known.by, "note": known.note,
+        "old": finding.old, "new": finding.new,
+        "evidence": [{"resource_type": each.resource_type, "key": each.key, "path": each.path, "value": each.value}
+                     for each in finding.evidence],
+    }  # fmt: skip
+
+
+@app.command("list")
+def list_findings(
+    target: Annotated[str, typer.Argument(help="tenant/environment; all where none is named.")] = "",
+    severity: Annotated[str, typer.Option(help="Only these, e.g. critical,high.")] = "",
+    output: OutputOption = tell.Output.TABLE,
+) -> None:
+    """List what is open, worst first; exit 1 if anything is.
+
+    Example: smart360-monitor findings list swa/production --severity critical,high
+    """
+    wired = deps()
+    wanted = {Severity(each.strip()) for each in severity.split(",") if each.strip()} or set(Severity)
+    with wired.store.read() as unit:
+        found = unit.findings.open(unit.targets.named(target) if target else None)
+    shown = [(name, known) for name, known in found if known.finding.severity in wanted]
+    if output is tell.Output.JSON:
+        tell.document("findings", {"findings": [_as_json(name, known) for name, known in shown]})
+    else:
+        tell.table(
+            ["", "number", "severity", "target", "kind", "what is wrong", "state", "by"],
+            [[known.finding.severity.mark, known.number, known.finding.severity, name, known.finding.kind,
+              known.finding.message, known.state, known.by or "–"] for name, known in shown],
+        )  # fmt: skip
+        tell.note(f"{len(shown)} of {len(found)}")
+    raise typer.Exit(1 if shown else 0)
+
+
+@app.command()
+def show(number: Number, output: OutputOption = tell.Output.TABLE) -> None:
+    """Show a finding: what, evidence, why, how to mend it, its history.
+
+    Example: smart360-monitor findings show 7F3K
+    """
+    wired = deps()
+    with wired.store.read() as unit:
+        found = unit.findings.numbered(number)
+        if found is None:
+            raise NotFound("no such finding.", where=number, mend="See: smart360-monitor findings list.")
+        target, known = found
+        history = unit.findings.history(known)
+    if output is tell.Output.JSON:
+        events = [{"event": each.event, "at": each.at, "by": each.by, "note": each.note} for each in history]
+        tell.document("finding", {"finding": {**_as_json(target, known), "history": events}})
+        return
+    finding = known.finding
+    tell.result(f"{finding.severity.mark} {finding.severity}  {tell.shown_whole(finding.message)}")
+    place = " ".join(part for part in (finding.resource_type, finding.key, finding.path) if part)
+    tell.result(f"{known.number}  {target}  {tell.shown_whole(place)}  {finding.rule or finding.kind}")
+    tell.result(f"state   {known.state} {known.resolution}{f' by {known.by}' if known.by else ''}")
+    for each in finding.evidence:
+        where = f"{each.resource_type} {each.key} {each.path}"
+        tell.result(f"        {tell.shown_whole(where)} = {tell.shown_whole(str(each.value))}")
+    if finding.op is not None:
+        tell.result(f"      - {tell.shown_whole(str(finding.old))}")
+        tell.result(f"      + {tell.shown_whole(str(finding.new))}")
+    tell.result(f"why     {finding.why}")
+    tell.result(f"mend    {tell.shown_whole(finding.fix)}")
+    for event in history:
+        tell.result(
+            f"        {tell.moment(event.at)}  {event.event} {event.by} {tell.shown_whole(event.note)}".rstrip()
+        )
+
+
+@app.command()
+def ack(
+    number: Number, note: Annotated[str, typer.Option(help="What you do about it.")] = "", by: AsOption = ""
+) -> None:
+    """Say that you have seen a finding and work on it; its message says so too.
+
+    Example: smart360-monitor findings ack 7F3K --note "calling Mei at nine" --as carla
+    """
+    from monitor.approval import acknowledge
+
+    known = acknowledge(number, note, tell.actor(by), deps())
+    tell.result(f"{known.number} is acknowledged by {known.by}.")

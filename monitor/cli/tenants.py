@@ -1,0 +1,241 @@
+"""``tenant apply|list|show|check|pause|resume|remove``."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli import tell
+from monitor.cli.context import deps
+from monitor.errors import InvalidTenantFile
+from monitor.target import Target
+from monitor.tenantcheck import check_access
+from rules.lifecycle import Resolution
+
+app = typer.Typer(help="Targets: register, look at, pause, remove.", no_args_is_help=True)
+TargetName = Annotated[str, typer.Argument(metavar="TARGET", help="tenant/environment, e.g. swa/production")]
+OutputOption = Annotated[tell.Output, typer.Option("--output", help="How to print the result.")]
+AsOption = Annotated[str, typer.Option("--as", help="Who acts; the machine's user where none is named.")]
+
+
+@app.command()
+def apply(file: Annotated[Path, typer.Argument(help="Tenant file, or - for standard input.")]) -> None:
+    """Register or change the targets of a tenant file; all of it or nothing.
+
+    Example: smart360-monitor tenant apply swa.yaml
+    """
+    from baselines import document
+    from baselines.reader import read_file
+    from monitor.tenantfile import read_tenant_file
+
+    wired = deps()
+    data, name = read_file(file, document.SETTINGS_LIMITS)
+    found = read_tenant_file(data, name, wired.catalogue, allowed_hosts=frozenset(wired.settings.allowed_hosts))
+    now = wired.clock.now()
+    with wired.store.write() as unit:
+        _refuse_shared_utility(name, found, list(unit.targets.all()))
+        for tenant, environment, definition in found:
+            target, is_new = unit.targets.put(tenant, environment, definition, now)
+            unit.audit.append(
+                wired.audit_key, at=now, actor=tell.actor(""), tenant=tenant, action="tenant.apply", object=target.name
+            )
+            tell.result(f"{target.name}  {'registered' if is_new else 'changed'}")
+
+
+def _refuse_shared_utility(name: str, found: list[tuple[str, str, object]], known: list[Target]) -> None:
+    from baselines.errors import Mistake
+    from monitor.target import Definition
+
+    taken = {(each.definition.url, each.definition.utility): each.name for each in known if each.definition.utility}
+    mistakes = []
+    for tenant, environment, definition in found:
+        assert isinstance(definition, Definition)
+        place = (definition.url, definition.utility)
+        target = f"{tenant}/{environment}"
+        if definition.utility and taken.get(place, target) != target:
+            what = f"The utility is watched as {taken[place]} already."
+            mistakes.append(Mistake(name, 0, 0, target, "duplicate_key", what, "Remove one of the two."))
+        taken[place] = target
+    if mistakes:
+        raise InvalidTenantFile(mistakes)
+
+
+@app.command("list")
+def list_targets(output: OutputOption = tell.Output.TABLE) -> None:
+    """List what is watched.
+
+    Example: smart360-monitor tenant list
+    """
+    wired = deps()
+    with wired.store.read() as unit:
+        rows = [(each, unit.sweeps.last(each), unit.findings.open(each)) for each in unit.targets.all()]
+        paused_all = unit.targets.paused_all()
+    if output is tell.Output.JSON:
+        tell.document("tenants", {"tenants": [
+            {"target": each.name, "title": each.title, "stage": each.definition.stage, "open": len(found),
+             "last_sweep": runs[0].state if runs else "", "next_run_at": each.next_run_at,
+             "paused_by": each.paused_by or paused_all} for each, runs, found in rows]})  # fmt: skip
+        return
+    tell.table(
+        ["target", "utility", "stage", "open", "last sweep", "next"],
+        [
+            [each.name, each.title or "–", each.definition.stage, str(len(found)), runs[0].state if runs else "–",
+             f"paused by {each.paused_by or paused_all}" if each.paused_at or paused_all
+             else tell.moment(each.next_run_at)]
+            for each, runs, found in rows
+        ],
+    )  # fmt: skip
+    if not rows:
+        tell.note("No target yet. Register one: smart360-monitor tenant apply FILE")
+
+
+@app.command()
+def show(target: TargetName, output: OutputOption = tell.Output.TABLE) -> None:
+    """Show the state of a target; exit 1 if something is wrong there.
+
+    Example: smart360-monitor tenant show swa/production
+    """
+    wired = deps()
+    with wired.store.read() as unit:
+        found = unit.targets.named(target)
+        runs = unit.sweeps.last(found, states=("complete", "partial"))
+        latest = unit.sweeps.last(found)
+        open_findings = [known for _, known in unit.findings.open(found)]
+        baseline = unit.baselines.current(found)
+        proposals = unit.baselines.open_proposals(found)
+        snapshot = unit.snapshots.last(found)
+    report = runs[0].report if runs else {}
+    if output is tell.Output.JSON:
+        tell.document("tenant", {"tenant": {
+            "target": found.name, "title": found.title, "definition": found.definition.public(),
+            "readiness": report.get("readiness"), "rules": report.get("rules"), "drift": report.get("drift"),
+            "read_at": snapshot.taken_at if snapshot else None, "next_run_at": found.next_run_at,
+            "baseline": asdict(baseline) if baseline else None, "proposals": [each.id for each in proposals],
+            "findings": [{"number": k.number, "severity": k.finding.severity, "message": k.finding.message,
+                          "state": k.state} for k in open_findings]}})  # fmt: skip
+    else:
+        tell.result(f"{found.name}   {found.title or '(not read yet)'}   {found.definition.stage}")
+        if snapshot is not None:
+            lists = f"{snapshot.lists_read} of {snapshot.lists_total} lists, {snapshot.objects} objects"
+            tell.result(
+                f"read        {tell.moment(snapshot.taken_at)}   {lists}   next {tell.moment(found.next_run_at)}"
+            )
+        else:
+            tell.result("read        never; see: smart360-monitor sweep TARGET --wait")
+        if latest and latest[0].state in ("failed", "poisoned"):
+            tell.result(f"last sweep  {latest[0].state}: {latest[0].fault}   mend: {latest[0].cure}")
+        if report:
+            rules = report["rules"]
+            tell.result(
+                f"readiness   {report['readiness']}   {rules['passed']} rules passed, {rules['failed']} failed, "
+                f"{rules['undecided']} undecided, {rules['not_applicable']} not applicable"
+            )
+            tell.result(f"drift       {report['drift']} unexpected")
+        if baseline is not None:
+            at = tell.moment(baseline.approved_at)
+            tell.result(
+                f"baseline    {baseline.version}   approved {at} by {baseline.approver}   {baseline.digest[:15]}"
+            )
+        else:
+            tell.result("baseline    none; the first one is what people agree is right today")
+        for proposal in proposals:
+            tell.result(f"proposal    {proposal.id} waits, by {proposal.proposer}")
+        for known in open_findings:
+            finding = known.finding
+            who = f"  {known.by}" if known.by else ""
+            tell.result(f"{finding.severity.mark} {known.number}  {tell.shown_whole(finding.message)}{who}")
+    raise typer.Exit(1 if open_findings else 0)
+
+
+@app.command()
+def check(target: TargetName, output: OutputOption = tell.Output.TABLE) -> None:
+    """Prove access, privileges and subscription of a target.
+
+    Example: smart360-monitor tenant check swa/production
+    """
+    wired = deps()
+    with wired.store.read() as unit:
+        found = unit.targets.named(target)
+    checks = check_access(found, wired)
+    if output is tell.Output.JSON:
+        tell.document("tenant-check", {"checks": [asdict(each) for each in checks]})
+    else:
+        for each in checks:
+            tell.result(f" {each.mark} {each.name:<15} {tell.shown_whole(each.told)}")
+            if each.mend:
+                tell.result(f"   {'':<15} mend: {each.mend}")
+        wrong = sum(1 for each in checks if each.mark == "✗")
+        warnings = sum(1 for each in checks if each.mark == "!")
+        tell.result(f"{wrong} to mend, {warnings} warnings.")
+    unreachable = any(each.mark == "✗" and each.name in ("reachable", "log-in") for each in checks)
+    raise typer.Exit(3 if unreachable else 1 if any(each.mark == "✗" for each in checks) else 0)
+
+
+@app.command()
+def pause(
+    target: Annotated[str, typer.Argument(help="tenant/environment, or all.")],
+    reason: Annotated[str, typer.Option(help="Why; shown on the page.")] = "",
+    by: AsOption = "",
+) -> None:
+    """Stop the scheduled sweeps of a target, or of all.
+
+    Example: smart360-monitor tenant pause swa/production --reason "moved to new servers"
+    """
+    wired = deps()
+    now = wired.clock.now()
+    with wired.store.write() as unit:
+        if target == "all":
+            unit.targets.pause_all(True, tell.actor(by), now)
+        else:
+            unit.targets.pause(unit.targets.named(target), tell.actor(by), reason, now)
+    tell.result(f"{target} is paused; smart360-monitor tenant resume {target} goes on.")
+
+
+@app.command()
+def resume(target: Annotated[str, typer.Argument(help="tenant/environment, or all.")], by: AsOption = "") -> None:
+    """Go on with the scheduled sweeps of a target, or of all.
+
+    Example: smart360-monitor tenant resume swa/production
+    """
+    wired = deps()
+    now = wired.clock.now()
+    with wired.store.write() as unit:
+        if target == "all":
+            unit.targets.pause_all(False, tell.actor(by), now)
+        else:
+            unit.targets.resume(unit.targets.named(target), now)
+    tell.result(f"{target} is watched again.")
+
+
+@app.command()
+def remove(
+    target: TargetName,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed where there is no terminal.")] = False,
+    by: AsOption = "",
+) -> None:
+    """No longer watch a target; its findings end as "target removed", its history stays.
+
+    Example: smart360-monitor tenant remove swa/sandbox --yes
+    """
+    import sys
+
+    wired = deps()
+    if not yes:
+        if not sys.stdin.isatty():
+            tell.note(f"{target}: say --yes to remove it without being asked.")
+            raise typer.Exit(2)
+        if typer.prompt(f"Type {target} to remove it") != target:
+            tell.note("Nothing was removed.")
+            raise typer.Exit(2)
+    now = wired.clock.now()
+    with wired.store.write() as unit:
+        found = unit.targets.named(target)
+        several = [known for _, known in unit.findings.open(found)]
+        unit.findings.resolve(several, Resolution.TARGET_REMOVED, "target removed", tell.actor(by), now)
+        unit.targets.remove(found, now)
+        unit.audit.append(
+            wired.audit_key, at=now, actor=tell.actor(by), tenant=found.tenant, action="tenant.remove",
+            object=found.name,
+        )  # fmt: skip
+    tell.result(f"{target} is removed; {len(several)} findings ended with it.")
