@@ -70,7 +70,7 @@ def review(
         made = review_of(proposal, wired, unit)
         target = unit.targets.named(proposal.target)
     if decisions is not None:
-        made = decide(proposal, _from_file(decisions, made), tell.actor(by), wired)
+        made = decide(proposal, _from_file(decisions), tell.actor(by), wired)
     elif output is tell.Output.TABLE and sys.stdin.isatty() and made.undecided:
         for change in made.undecided:
             print_change(change, wired.catalogue)
@@ -116,7 +116,7 @@ def _print_review(made: Review, catalogue: Catalogue) -> None:
         tell.result(f"    {_said(made, change_key(change)) or 'undecided'}")
 
 
-def _from_file(path: Path, made: Review) -> list[tuple[ChangeKey, Decision, str]]:
+def _from_file(path: Path) -> list[tuple[ChangeKey, Decision, str]]:
     from baselines import document
     from baselines.reader import read_file
 
@@ -158,8 +158,8 @@ def approve(
     made = approve_proposal(proposal, digest, tell.actor(by), wired)
     baseline = made.baseline
     tell.result(
-        f"Baseline {baseline.version} of {baseline.target} approved by {baseline.approver}: {baseline.accepted} changes "
-        f"accepted, {baseline.rejected} stay drift. audit {made.audit}"
+        f"Baseline {baseline.version} of {baseline.target} approved by {baseline.approver}: "
+        f"{baseline.accepted} changes accepted, {baseline.rejected} stay drift. audit {made.audit}"
     )
 
 

@@ -2,7 +2,7 @@
 
 from baselines.catalogue import Catalogue
 from baselines.compare import Change, Comparison
-from baselines.fields import spelled
+from baselines.fields import Op, spelled
 from baselines.values import Canonical, scalar_text
 from monitor.cli import tell
 from rules.drift import sentence
@@ -18,9 +18,7 @@ def as_json(change: Change) -> dict[str, object]:
 
 def print_changes(comparison: Comparison, old: str, new: str, output: tell.Output, catalogue: Catalogue) -> None:
     """Print all changes and what was not compared."""
-    counts = {
-        op: sum(1 for each in comparison.changes if each.op == op) for op in ("added", "removed", "changed", "moved")
-    }
+    counts = {op: sum(1 for each in comparison.changes if each.op is op) for op in Op}
     if output is tell.Output.JSON:
         tell.document("diff", {
             "old": {"digest": old}, "new": {"digest": new}, "changes": [as_json(each) for each in comparison.changes],

@@ -1,5 +1,6 @@
 """``tenant apply|list|show|check|pause|resume|remove``."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ import typer
 from monitor.cli import tell
 from monitor.cli.context import deps
 from monitor.errors import InvalidTenantFile
-from monitor.target import Target
+from monitor.target import Definition, Target
 from monitor.tenantcheck import check_access
 from rules.lifecycle import Resolution
 
@@ -43,14 +44,12 @@ def apply(file: Annotated[Path, typer.Argument(help="Tenant file, or - for stand
             tell.result(f"{target.name}  {'registered' if is_new else 'changed'}")
 
 
-def _refuse_shared_utility(name: str, found: list[tuple[str, str, object]], known: list[Target]) -> None:
+def _refuse_shared_utility(name: str, found: Sequence[tuple[str, str, Definition]], known: list[Target]) -> None:
     from baselines.errors import Mistake
-    from monitor.target import Definition
 
     taken = {(each.definition.url, each.definition.utility): each.name for each in known if each.definition.utility}
     mistakes = []
     for tenant, environment, definition in found:
-        assert isinstance(definition, Definition)
         place = (definition.url, definition.utility)
         target = f"{tenant}/{environment}"
         if definition.utility and taken.get(place, target) != target:
