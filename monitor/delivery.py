@@ -20,7 +20,6 @@ from monitor.store.alerts import Waiting
 
 log = structlog.get_logger(__name__)
 
-LEASE: Final = timedelta(seconds=30)
 #: Before a try whose answer was lost the message may stand a little earlier than our clock says.
 SLACK_CLOCK: Final = timedelta(seconds=60)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
@@ -38,7 +37,7 @@ def deliver_waiting(deps: Deps, *, channel_of: Callable[[str], Channel | None] |
     if not due:
         return 0
     with deps.store.write() as unit:
-        if not unit.leases.take("delivery", deps.worker, now, LEASE):
+        if not unit.leases.take("delivery", deps.worker, now, deps.settings.lease):
             return 0
     delivered = 0
     held: set[str] = set()
@@ -49,7 +48,7 @@ def deliver_waiting(deps: Deps, *, channel_of: Callable[[str], Channel | None] |
         outcome = _outcome(alert, channel, deps)
         with deps.store.write() as unit:
             unit.counters.add("alerts", {(alert.channel, outcome): 1})
-            unit.leases.take("delivery", deps.worker, deps.clock.now(), LEASE)
+            unit.leases.take("delivery", deps.worker, deps.clock.now(), deps.settings.lease)
         if outcome in ("sent", "updated", "degraded", "found"):
             delivered += 1
         else:

@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,6 +51,9 @@ class Settings(BaseSettings):
     four_eyes: bool = Field(default=True, description="A baseline is approved by another person than its proposer.")
     sweeps_at_once: int = Field(default=4, ge=1, le=64, description="Sweeps running at once in this process.")
     tick_seconds: float = Field(default=5, gt=0, le=60, description="How often due sweeps and alerts are looked for.")
+    lease_seconds: float = Field(
+        default=30, ge=1, le=600, description="A sweep or delivery whose worker is silent for so long is taken over."
+    )
     spread_seconds: int = Field(default=600, ge=0, le=3600, description="Missed sweeps are spread over this.")
 
     @classmethod
@@ -62,6 +66,11 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, _File(settings_cls)
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a silent worker is believed to live."""
+        return timedelta(seconds=self.lease_seconds)
 
     @property
     def store_url(self) -> str:

@@ -22,7 +22,7 @@ from monitor.errors import Fenced, StoreError
 from monitor.killpoints import reached
 from monitor.store.findings import Moved
 from monitor.store.snapshots import Memory
-from monitor.store.sweeps import DEATHS, LEASE, Claim
+from monitor.store.sweeps import DEATHS, Claim
 from monitor.store.unit import Unit
 from monitor.target import Target
 from rules.judge import Judgement, judge
@@ -120,7 +120,7 @@ def _claimed(target: Target, slot: datetime, deps: Deps) -> Claim | SweepReport:
             unit.sweeps.poison(target, slot, deps.worker, now)
             unit.targets.pause(target, "smart360-monitor", f"{DEATHS} sweeps in a row died with their worker", now)
             return SweepReport(target.name, "poisoned", fault="poisoned", cure="See the log, then tenant resume.")
-        claim = unit.sweeps.claim(target, slot, deps.worker, now)
+        claim = unit.sweeps.claim(target, slot, deps.worker, now, deps.settings.lease)
         if claim is None:
             unit.counters.add("sweeps", {(target.tenant, target.environment, "skipped"): 1})
             return SweepReport(target.name, "skipped")
@@ -134,10 +134,10 @@ def _living(claim: Claim, deps: Deps) -> Iterator[None]:
     done = threading.Event()
 
     def renew() -> None:
-        while not done.wait(LEASE.total_seconds() / 3):
+        while not done.wait(deps.settings.lease_seconds / 3):
             try:
                 with deps.store.write() as unit:
-                    if not unit.sweeps.renew(claim, deps.clock.now()):
+                    if not unit.sweeps.renew(claim, deps.clock.now(), deps.settings.lease):
                         log.warning("lease_lost", target=claim.target.name, sweep=claim.fence)
                         return
             except StoreError as error:

@@ -11,6 +11,7 @@ from baselines.canonical import Canonicaliser
 from baselines.catalogue import load_catalogue
 from baselines.configuration import Configuration
 from baselines.fingerprints import SecretKey
+from baselines.reader import raw_value
 
 CATALOGUE = load_catalogue()
 SECRETS = SecretKey(b"a key for tests", "swa")
@@ -24,8 +25,9 @@ def swa_bytes() -> bytes:
 
 @lru_cache(1)
 def _swa() -> dict[str, list[dict[str, Any]]]:
-    tree = document.plain_value(document.read_document(swa_bytes(), "swa.yaml"))
-    return {name: objects for name, objects in tree.items() if name != "_about"}
+    tree = document.read_document(swa_bytes(), "swa.yaml")
+    assert isinstance(tree, document.Mapping)
+    return {name: raw_value(node) for name, node in tree.items.items() if name != "_about"}  # type: ignore[misc]
 
 
 def swa() -> dict[str, list[dict[str, Any]]]:

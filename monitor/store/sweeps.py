@@ -14,7 +14,6 @@ from monitor.store.values import from_json, to_json
 from monitor.target import Target
 
 _COLUMNS = SweepRow.__table__.c
-LEASE: Final = timedelta(seconds=90)  #: renewed while the sweep lives; gone with its worker
 DEATHS: Final = 3  #: in a row; then the target is set aside until a person looks (F49)
 
 
@@ -48,7 +47,7 @@ class Sweeps:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def claim(self, target: Target, slot: datetime, owner: str, now: datetime) -> Claim | None:
+    def claim(self, target: Target, slot: datetime, owner: str, now: datetime, lease: timedelta) -> Claim | None:
         """Take a slot; None where it was taken before or another sweep of the target runs.
 
         A running sweep whose lease is over died: it becomes ``failed``, and this one goes on. A slot
@@ -69,7 +68,7 @@ class Sweeps:
         state = "running" if running is None else "skipped"
         values = {
             "target_id": target.id, "slot": slot, "state": state, "owner": owner, "claimed_at": now,
-            "lease_until": now + LEASE, "finished_at": None if running is None else now,
+            "lease_until": now + lease, "finished_at": None if running is None else now,
         }  # fmt: skip
         taken = self._connection.execute(
             select(_COLUMNS.id).where(_COLUMNS.target_id == target.id, _COLUMNS.slot == slot)
@@ -79,12 +78,12 @@ class Sweeps:
         made = self._connection.execute(insert(SweepRow).values(**values).returning(_COLUMNS.id)).scalar_one()
         return Claim(target, slot, made, owner) if state == "running" else None
 
-    def renew(self, claim: Claim, now: datetime) -> bool:
+    def renew(self, claim: Claim, now: datetime, lease: timedelta) -> bool:
         """Say that the worker lives; False if the sweep was taken over."""
         done = self._connection.execute(
             update(SweepRow)
             .where(_COLUMNS.id == claim.fence, _COLUMNS.state == "running")
-            .values(lease_until=now + LEASE)
+            .values(lease_until=now + lease)
         )
         return done.rowcount == 1
 

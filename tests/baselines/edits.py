@@ -20,12 +20,13 @@ def other_value(field: Field, old: Any, rng: random.Random, raw: Raw) -> Any:
             current = field.default if old is None else str(old).lower() in ("true", "yes", "1")
             return not current
         case FieldType.INTEGER:
-            return int(old if old is not None else field.default or 0) + rng.randint(1, 9)
+            return int(Decimal(str(old if old is not None else field.default or 0))) + rng.randint(1, 9)
         case FieldType.DECIMAL:
             base = Decimal(str(old if old is not None else field.default or 0))
             return str(base + Decimal(rng.randint(1, 999)) / 100)
         case FieldType.CHOICE:
-            return rng.choice([each for each in field.choices if each != old])
+            current = field.default if old is None else old
+            return rng.choice([each for each in field.choices if each != current])
         case FieldType.DATE:
             return f"20{rng.randint(30, 60)}-0{rng.randint(1, 9)}-1{rng.randint(0, 9)}"
         case FieldType.TIME:
@@ -43,7 +44,7 @@ def other_value(field: Field, old: Any, rng: random.Random, raw: Raw) -> Any:
         case FieldType.REF:
             return f"ANOTHER {rng.randint(0, 10**6)}"
         case _:
-            return f"{old or ''} x{rng.randint(0, 10**6)}"
+            return f"{old or field.default or ''} x{rng.randint(0, 10**6)}"
 
 
 def one_edit(raw: Raw, rng: random.Random) -> tuple[Raw, str] | None:
