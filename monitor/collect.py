@@ -186,7 +186,8 @@ class _Sweep:
 
         await asyncio.gather(*map(read, names))
         answered = [each for each in self.listings.values() if isinstance(each, Listing) and not each.is_absent]
-        if answered:
+        filled = [name for name in names if name in self.last.lists and self.last.lists[name].count]
+        if answered or (self.last.lists and len(filled) < 2):
             return
         for name, listing in self.listings.items():
             # Where no list has anything, "none" is what a wrong path says (F2).

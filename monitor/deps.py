@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nacl.signing import SigningKey
 
-from alerts.channels import Channel
 from baselines.canonical import Canonicaliser
 from baselines.catalogue import Catalogue, load_catalogue
 from baselines.fingerprints import SecretKey
@@ -18,9 +18,12 @@ from monitor.clock import Clock, SystemClock
 from monitor.secrets import installation_key, resolve, signing_key
 from monitor.settings import Settings
 from monitor.source import Connection, Patience, Source, open_source
-from monitor.store.unit import Store
 from monitor.target import Target
-from rules.pack import Packs, load_packs, shipped_packs
+
+if TYPE_CHECKING:  # the store and the engine take half a second to import; commands on files need no store
+    from alerts.channels import Channel
+    from monitor.store.unit import Store
+    from rules.pack import Packs
 
 
 def new_worker() -> str:
@@ -36,7 +39,7 @@ class Deps:
     clock: Clock = field(default_factory=SystemClock)
     worker: str = field(default_factory=new_worker)
     patience: Patience = field(default_factory=Patience)
-    open_store: Callable[[], Store] | None = None
+    open_store: "Callable[[], Store] | None" = None
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -44,18 +47,22 @@ class Deps:
         return load_catalogue()
 
     @cached_property
-    def packs(self) -> Packs:
+    def packs(self) -> "Packs":
         """Shipped packs and those named in settings."""
+        from rules.pack import Packs, load_packs, shipped_packs
+
         shipped = shipped_packs()
         if not self.settings.packs:
             return shipped
         return Packs((*shipped.packs, *load_packs(self.settings.packs, self.catalogue).packs))
 
     @cached_property
-    def store(self) -> Store:
+    def store(self) -> "Store":
         """The store; brought to this program's schema where it is the embedded one."""
         if self.open_store is not None:
             return self.open_store()
+        from monitor.store.unit import Store
+
         return Store.open(self.settings.store_url, migrate=not self.settings.database_url)
 
     @cached_property
@@ -94,7 +101,7 @@ class Deps:
             allowed_hosts=frozenset(self.settings.allowed_hosts),
         )  # fmt: skip
 
-    def channel(self, name: str) -> Channel | None:
+    def channel(self, name: str) -> "Channel | None":
         """The channel of this name; None where no Slack token is set, so that alerts wait."""
         if not self.settings.slack_token:
             return None

@@ -25,9 +25,8 @@ def serve(
 
     Example: smart360-monitor serve --port 8360
     """
-    from monitor.web.app import create_app, serve_in_thread
-
     from monitor.schedule import Scheduler
+    from monitor.web.app import create_app, serve_in_thread
 
     if host not in ("127.0.0.1", "localhost", "::1"):
         tell.note(f"--host {host}: people cannot sign in yet, so only loopback is served. Mend: put 127.0.0.1.")

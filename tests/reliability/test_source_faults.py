@@ -80,6 +80,17 @@ def test_f01_a_list_that_comes_to_be_empty_is_believed_at_the_second_sweep(watch
     assert len(watch.changes(believed)) == len(swa_file().objects("holiday"))
 
 
+def test_f01_the_only_list_of_a_scope_may_come_to_be_empty_too(sandbox: SandboxProcess) -> None:
+    watch = Watch(sandbox, ("holiday",)).as_new()
+    watch.sweep()
+    for each in swa_file().objects("holiday"):
+        watch.change("remove", "holiday", each.key)
+    assert reasons(watch.sweep()) == {"holiday": Reason.MASS_DISAPPEARANCE}
+    for _ in range(2):
+        reading = watch.sweep()
+        assert (reasons(reading), reading.configuration.lists["holiday"].count) == ({}, 0)
+
+
 def test_f01_an_empty_list_whose_objects_are_still_there_is_not_believed(watch: Watch) -> None:
     watch.fault("empty-404", "holiday")
     for _ in range(3):
@@ -100,6 +111,14 @@ def test_f02_wrong_paths_of_all_lists_are_no_empty_lists_even_at_first_sight(san
     reading = watch.sweep()
     assert watch.fired() > 0
     assert reasons(reading) == dict.fromkeys(watch.scope, Reason.NOT_FOUND)
+
+
+def test_f02_wrong_paths_of_all_lists_are_no_mass_removal(watch: Watch) -> None:
+    watch.fault("wrong-path-404", *watch.control("GET", "/sandbox/config").keys() - {"_about"})
+    for _ in range(3):
+        reading = watch.sweep()
+        assert reasons(reading) == dict.fromkeys(SCOPE, Reason.NOT_FOUND)
+    assert watch.fired() > 0
 
 
 def test_f03_a_wrong_utility_is_named_and_nothing_is_read(watch: Watch) -> None:

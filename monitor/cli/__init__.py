@@ -1,0 +1,107 @@
+"""The commands. Each group is loaded only when it is used, so that help is quick."""
+
+import sys
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module, metadata
+from typing import Any, Final
+
+from baselines.errors import Smart360Error, shown
+
+
+class UnknownCommand(Smart360Error):
+    """A word that is no command or option."""
+
+    code = "unknown_command"
+
+
+#: command → (module of this package, its typer app or function, one sentence for the list)
+COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "demo": ("demo", "demo", "See it work, nothing to set up."),
+    "check": ("check", "check", "Judge a configuration file."),
+    "diff": ("diff", "diff", "Show what differs between two configuration files."),
+    "rules": ("rules", "app", "Rule packs: list, show, test."),
+    "tenant": ("tenants", "app", "Targets: register, look at, pause, remove."),
+    "sweep": ("sweeps", "sweep", "Sweep targets now."),
+    "snapshot": ("snapshots", "app", "Snapshots: what was read, and when."),
+    "baseline": ("baselines", "app", "Baselines: what people approved."),
+    "findings": ("findings", "app", "Findings: what is wrong now, and its life."),
+    "serve": ("serve", "serve", "Run the service and its pages."),
+    "sandbox": ("serve", "sandbox", "Run the SMART360 look-alike alone."),
+    "db": ("serve", "db", "The store's schema."),
+    "doctor": ("doctor", "doctor", "Is this installation right?"),
+}
+
+FIRST_WORDS: Final = """Configuration drift and compliance monitor for SMART360.
+
+  smart360-monitor demo               see it work, nothing to set up (30 s)
+  smart360-monitor check FILE         judge a configuration file
+  smart360-monitor tenant apply FILE  watch a tenant
+  smart360-monitor serve              run the service and its pages
+  smart360-monitor doctor             is this installation right?
+
+All commands: smart360-monitor --help
+"""
+
+
+def listing() -> str:
+    """What ``--help`` prints."""
+    longest = max(map(len, COMMANDS))
+    lines = [f"  {name:<{longest}}  {sentence}" for name, (_, _, sentence) in COMMANDS.items()]
+    options = [
+        "  --verbose   log to standard error",
+        "  --version   show the version",
+        "  --help      this list; smart360-monitor COMMAND --help explains one, with an example",
+    ]
+    return "\n".join(
+        ["Usage: smart360-monitor [OPTIONS] COMMAND [ARGS]...", "", "Commands:", *lines, "", "Options:", *options, ""]
+    )
+
+
+def run(words: list[str]) -> int:
+    """Run a command line and return its exit code.
+
+    Raises:
+        UnknownCommand: with the nearest right word.
+    """
+    options = []
+    while words and words[0].startswith("-"):
+        options.append(words[0])
+        words = words[1:]
+    if unknown := [each for each in options if each not in ("--help", "--version", "--verbose")]:
+        raise UnknownCommand("no such option.", where=unknown[0], mend="See: smart360-monitor --help.")
+    if "--help" in options or "--version" in options or not words:
+        text = listing() if "--help" in options else FIRST_WORDS
+        sys.stdout.write(text if "--version" not in options else metadata.version("smart360-monitor") + "\n")
+        return 0
+    name = words[0]
+    if name not in COMMANDS:
+        near = get_close_matches(name, COMMANDS, n=1)
+        mend = f"Did you mean {near[0]}?" if near else "See: smart360-monitor --help."
+        raise UnknownCommand("no such command.", where=shown(name), mend=mend)
+    from monitor.logs import set_up_logs
+
+    set_up_logs(verbose="--verbose" in options or name == "serve")
+    return _called(name, words[1:])
+
+
+def _called(name: str, words: list[str]) -> int:
+    import typer
+
+    module, attribute, _ = COMMANDS[name]
+    found = getattr(import_module(f"monitor.cli.{module}"), attribute)
+    if not isinstance(found, typer.Typer):
+        app = typer.Typer(add_completion=False)
+        app.command(name)(found)
+        found = app
+    try:
+        done = typer.main.get_command(found)(words, prog_name=f"smart360-monitor {name}", standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # not one of typer's own usage errors
+            raise
+        show: Any = getattr(error, "show")  # noqa: B009 - the class is typer's own affair
+        show()
+        return 2
+    return done if isinstance(done, int) else 0

@@ -1,0 +1,1 @@
+"""Reports: a pure function each, from a report to text."""

@@ -1,0 +1,157 @@
+"""P5, F42: the real service killed with SIGKILL at named points; nothing is lost, nothing doubled.
+
+The ledger is outside the service: what happened in the world, what Slack holds, what a command answered.
+"""
+
+import signal
+import sqlite3
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from monitor.sandbox.process import start_sandbox
+from monitor.sandbox.slack_process import start_slack
+from monitor.sweep import sweep
+from tests.reliability.service import Watched, wait_for
+
+INCIDENT = "friday-variable-plan-deactivated"
+WRONG = {
+    ("rule", "billing.category-has-fixed-and-variable-plan"),
+    ("rule", "billing.four-plans-in-force"),
+    ("rule", "billing.every-area-has-plans"),
+    ("drift", ""),
+}
+IN_A_SWEEP = ("claimed", "collected", "kept", "judged", "before-commit", "committed")
+IN_DELIVERY = ("delivery-begun", "posted", "delivered")
+IN_APPROVAL = ("approving", "approved")
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with start_sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def slack():
+    with start_slack(channels={"C0SWA": "swa-care"}) as running:
+        yield running
+
+
+def watched(folder: Path, url: str, sandbox, slack, targets: int = 1) -> Watched:
+    """Targets with an approved baseline, in a world that is as approved."""
+    sandbox.client.post("/sandbox/reset").raise_for_status()
+    for message in slack.client.get("/standin/messages").json():
+        slack.client.delete(f"/standin/messages/{message['ts']}")
+    made = Watched(folder, url, sandbox, slack, targets)
+    from monitor.approval import approve, propose_baseline, review_of
+
+    for name in made.names:
+        target = made.target(name)
+        sweep(target, made.deps.clock.now(), made.deps)
+        proposal = propose_baseline(target, "olga", made.deps)
+        with made.store.read() as unit:
+            digest = review_of(proposal, made.deps, unit).digest
+        approve(proposal, digest, "nisha", made.deps)
+    return made
+
+
+def open_findings(made: Watched, name: str = "swa/production"):
+    with made.store.read() as unit:
+        return [known for _, known in unit.findings.open(unit.targets.named(name))]
+
+
+def quiet(made: Watched) -> bool:
+    """Nothing runs, nothing waits to be said."""
+    with made.store.read() as unit:
+        running = [name for name in made.names if unit.sweeps.running(unit.targets.named(name))]
+        return not running and not unit.alerts.waiting()
+
+
+def has_found(made: Watched) -> bool:
+    return all(
+        Counter((each.finding.kind.value, each.finding.rule) for each in open_findings(made, name)).keys() >= WRONG
+        for name in made.names
+    )
+
+
+def killed_at(made: Watched, point: str) -> None:
+    with made.service(kill_at=point) as process:
+        assert process.wait(60) == -signal.SIGKILL
+
+
+def check_ledger(made: Watched) -> None:
+    """Each finding once, opened once; each message once; every finding told in a message that stands."""
+    keys = Counter(each["metadata"]["event_payload"]["alert_key"] for each in made.messages())
+    assert not [key for key, count in keys.items() if count > 1], keys
+    for name in made.names:
+        found = open_findings(made, name)
+        assert Counter((each.finding.kind.value, each.finding.rule) for each in found) == Counter(WRONG)
+        for each in found:
+            with made.store.read() as unit:
+                events = [event.event for event in unit.findings.history(each)]
+            assert events.count("opened") == 1, events
+            assert keys[each.alert_key] == 1
+        with made.store.read() as unit:
+            runs = unit.sweeps.last(unit.targets.named(name), most=10)
+        assert runs[0].state == "complete"
+        assert not [run for run in runs if run.state == "running"]
+    texts = Counter(line["text"] for line in made.slack.client.get("/standin/messages").json() if line["thread_ts"])
+    assert not [text for text, count in texts.items() if count > made.targets], texts
+
+
+@pytest.mark.parametrize("point", [*IN_A_SWEEP, *IN_DELIVERY])
+def test_f42_a_service_killed_at_this_point_loses_and_doubles_nothing(point, tmp_path, sandbox, slack):
+    url = f"sqlite:///{tmp_path / 'monitor.db'}"
+    made = watched(tmp_path, url, sandbox, slack)
+    made.happens(INCIDENT)
+    made.ask_for_a_sweep()
+    killed_at(made, point)
+    with made.service():
+        wait_for(lambda: has_found(made) and quiet(made), f"findings after the kill at {point}")
+    check_ledger(made)
+    with sqlite3.connect(tmp_path / "monitor.db") as connection:
+        assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
+    made.store.close()
+
+
+@pytest.mark.parametrize("point", IN_APPROVAL)
+def test_f42_an_approval_killed_at_this_point_is_whole_or_was_not(point, tmp_path, sandbox, slack):
+    made = watched(tmp_path, f"sqlite:///{tmp_path / 'monitor.db'}", sandbox, slack)
+    made.happens(INCIDENT)
+    sweep(made.target(), made.deps.clock.now(), made.deps)
+    from baselines.approval import Decision, change_key
+    from monitor.approval import decide, propose_baseline, review_of
+
+    proposal = propose_baseline(made.target(), "olga", made.deps)
+    with made.store.read() as unit:
+        review = review_of(proposal, made.deps, unit)
+    review = decide(
+        proposal, [(change_key(each), Decision.ACCEPT, "") for each in review.comparison.changes], "olga", made.deps
+    )
+    words = ("baseline", "approve", str(proposal.id), "--digest", review.digest, "--as", "nisha")
+    assert made.command(*words, kill_at=point).returncode == -signal.SIGKILL
+    again = made.command(*words)
+    with made.store.read() as unit:
+        versions = [each.version for each in unit.baselines.history(made.target())]
+        entries = [each for each in unit.audit.entries() if each.action == "baseline.approve"]
+        drift = [each for each in open_findings(made) if each.finding.kind == "drift"]
+    assert versions == [2, 1]
+    assert len(entries) == 2
+    assert drift == []
+    assert again.returncode == (0 if point == "approving" else 2), again.stderr
+
+
+@pytest.mark.parametrize("point", ["claimed", "kept", "before-commit", "posted", "delivered"])
+def test_f42_on_postgresql_a_service_killed_under_load_loses_and_doubles_nothing(
+    point, tmp_path, sandbox, slack, postgres_url
+):
+    made = watched(tmp_path, postgres_url, sandbox, slack, targets=4)
+    made.happens(INCIDENT)
+    made.ask_for_a_sweep()
+    killed_at(made, point)
+    with made.service():
+        wait_for(lambda: has_found(made) and quiet(made), f"findings after the kill at {point}")
+    check_ledger(made)
+    made.store.close()
