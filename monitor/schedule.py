@@ -90,6 +90,11 @@ class Scheduler:
         self._clock = BackgroundScheduler(timezone="UTC")
         self._stopping = False
 
+    @property
+    def is_stopping(self) -> bool:
+        """True from the moment it was told to stop."""
+        return self._stopping
+
     def start(self) -> None:
         """Spread what was missed, then turn every ``tick_seconds``."""
         self.spread_missed()

@@ -1,0 +1,151 @@
+"""The web application: pages, metrics, health. It reads; nothing here writes."""
+
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from prometheus_client import exposition
+from prometheus_client.openmetrics import exposition as openmetrics
+
+from monitor.deps import Deps
+from monitor.errors import StoreError, UnknownTarget
+from monitor.metrics import make_registry
+from monitor.schedule import Scheduler
+from monitor.web.pages.fleet import fleet_view
+from monitor.web.pages.target import target_view
+from monitor.web.words import filters
+
+log = structlog.get_logger(__name__)
+_HERE: Final = Path(__file__).parent
+MISSED_TURNS: Final = 3
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'self'; style-src 'self'; script-src 'self'; frame-ancestors 'none'",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+NOTHING_HERE: Final = "There is nothing here that you may see."
+
+
+def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
+    """The application of one process.
+
+    Args:
+        deps: store, clock and packs.
+        scheduler: of this process, whose health it tells; None where it has none.
+    """
+    app = FastAPI(title="smart360-monitor", docs_url=None, redoc_url=None, openapi_url=None)
+    pages = Environment(
+        loader=FileSystemLoader(_HERE / "templates"), autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    pages.filters.update(filters())
+    registry = make_registry(deps, scheduler.last_turn if scheduler is not None else None)
+
+    def page(name: str, status: int = 200, **view: object) -> HTMLResponse:
+        return HTMLResponse(pages.get_template(name).render(**view), status_code=status)
+
+    def trouble(status: int, title: str, words: str) -> HTMLResponse:
+        return page("error.html", status, title=title, words=words, health="")
+
+    @app.middleware("http")
+    async def guarded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        host = request.headers.get("host", "").rsplit(":", 1)[0].strip("[]")
+        if host not in ("127.0.0.1", "localhost", "::1"):
+            return PlainTextResponse("This service is asked under a name it does not have.\n", 400, HEADERS)
+        try:
+            response = await call_next(request)
+        except StoreError as error:
+            log.warning("page_not_served", path=request.url.path, kind=error.kind)
+            response = trouble(503, "The database is not answering.", "Nothing was saved. Try again in 10 s.")
+            response.headers["Retry-After"] = "10"
+        except Exception:
+            number = uuid.uuid4().hex[:8]
+            log.exception("page_crashed", path=request.url.path, number=number)
+            response = trouble(500, "This page could not be made.", f"Error {number}. Nothing was changed.")
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    @app.exception_handler(404)
+    async def not_found(_request: Request, _error: Exception) -> HTMLResponse:
+        return trouble(404, NOTHING_HERE, "Go back to the fleet.")
+
+    @app.get("/")
+    def fleet() -> HTMLResponse:
+        return page("fleet.html", view=fleet_view(deps))
+
+    @app.get("/targets/{tenant}/{environment}")
+    def target(tenant: str, environment: str) -> HTMLResponse:
+        try:
+            return page("target.html", view=target_view(f"{tenant}/{environment}", deps))
+        except UnknownTarget:
+            return trouble(404, NOTHING_HERE, "Go back to the fleet.")
+
+    @app.get("/metrics")
+    def metrics(request: Request) -> Response:
+        if "application/openmetrics-text" in request.headers.get("accept", ""):
+            body: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+            return Response(body, media_type=openmetrics.CONTENT_TYPE_LATEST)
+        return Response(exposition.generate_latest(registry), media_type=exposition.CONTENT_TYPE_LATEST)
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        stuck = _stuck_loops(deps, scheduler)
+        return JSONResponse({"alive": not stuck, "stuck": stuck}, 503 if stuck else 200)
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        from monitor.store.engine import refuse_other_schema
+
+        try:
+            refuse_other_schema(deps.store.engine)
+        except StoreError as error:
+            return JSONResponse({"ready": False, "why": error.what, "mend": error.mend}, 503)
+        if scheduler is not None and scheduler.is_stopping:
+            return JSONResponse({"ready": False, "why": "it is being stopped"}, 503)
+        stuck = _stuck_loops(deps, scheduler)
+        return JSONResponse({"ready": not stuck, "stuck": stuck}, 503 if stuck else 200)
+
+    app.mount("/static", StaticFiles(directory=_HERE / "static"))
+    return app
+
+
+def _stuck_loops(deps: Deps, scheduler: Scheduler | None) -> list[str]:
+    """Loops that missed three turns (F97)."""
+    if scheduler is None:
+        return []
+    longest = timedelta(seconds=max(30.0, MISSED_TURNS * deps.settings.tick_seconds))
+    now = deps.clock.now()
+    return sorted(name for name, at in list(scheduler.last_turn.items()) if now - at > longest)
+
+
+def serve_in_thread(app: FastAPI, port: int) -> tuple[str, Callable[[], None]]:
+    """Serve on loopback from a thread; returns the address and what stops it."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.bind(("127.0.0.1", port))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="web", daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+
+    def stop() -> None:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+
+    return f"http://127.0.0.1:{listener.getsockname()[1]}", stop

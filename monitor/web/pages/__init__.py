@@ -1,0 +1,1 @@
+"""Each page makes one view value from the store; templates only show it."""
