@@ -5,7 +5,6 @@ replica repeats nothing (docs/decisions/0008).
 """
 
 import re
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,8 @@ from cronsim import CronSim, CronSimError
 from monitor.delivery import deliver_waiting
 from monitor.deps import Deps
 from monitor.errors import StoreError
-from monitor.sweep import SweepReport, sweep
+from monitor.store.sweeps import Claim
+from monitor.sweep import SweepReport, claim_slot, sweep
 from monitor.target import Target
 
 log = structlog.get_logger(__name__)
@@ -81,12 +81,11 @@ class Scheduler:
     """Claims due slots, runs sweeps in threads, delivers what waits, and says when it last turned."""
 
     deps: Deps
-    run: Callable[[Target, datetime, Deps], SweepReport] = sweep
     last_turn: dict[str, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(self.deps.settings.sweeps_at_once, thread_name_prefix="sweep")
-        self._running: dict[int, Future[SweepReport | None]] = {}
+        self._running: dict[int, Future[SweepReport]] = {}
         self._clock = BackgroundScheduler(timezone="UTC")
         self._stopping = False
 
@@ -133,7 +132,7 @@ class Scheduler:
         now = self.deps.clock.now()
         self._running = {key: future for key, future in self._running.items() if not future.done()}
         free = self.deps.settings.sweeps_at_once - len(self._running)
-        due: list[tuple[Target, datetime]] = []
+        claims: list[Claim] = []
         with self.deps.store.write() as unit:
             for _, target_id in unit.sweeps.expired(now):
                 target = unit.targets.by_id(target_id)
@@ -146,12 +145,14 @@ class Scheduler:
                     unit.targets.set_next_run(
                         target, next_slot(target.definition.schedule, target.zone, max(slot, now))
                     )
-                    due.append((target, slot))
-        for target, slot in due:
-            self._running[target.id] = self._pool.submit(self._sweep_or_log, target, slot)
-
-    def _sweep_or_log(self, target: Target, slot: datetime) -> SweepReport | None:
-        return sweep_or_fail(target, slot, self.deps, run=self.run)
+                    # In the same transaction: a slot that was moved on but not claimed would be lost.
+                    claim = claim_slot(unit, target, slot, self.deps)
+                    if isinstance(claim, Claim):
+                        claims.append(claim)
+        for claim in claims:
+            self._running[claim.target.id] = self._pool.submit(
+                sweep_or_fail, claim.target, claim.slot, self.deps, claim
+            )
 
     def deliver(self) -> None:
         """Send what waits."""
@@ -162,12 +163,10 @@ class Scheduler:
             log.warning("delivery_failed", kind=error.kind, what=error.what)
 
 
-def sweep_or_fail(
-    target: Target, slot: datetime, deps: Deps, *, run: Callable[[Target, datetime, Deps], SweepReport] = sweep
-) -> SweepReport | None:
+def sweep_or_fail(target: Target, slot: datetime, deps: Deps, claim: Claim | None = None) -> SweepReport:
     """The one entrance to a sweep: an error nobody foresaw is logged, and the sweep ends as failed."""
     try:
-        return run(target, slot, deps)
+        return sweep(target, slot, deps, claim)
     except StoreError as error:
         log.warning("sweep_not_kept", target=target.name, kind=error.kind, what=error.what)
         return SweepReport(target.name, "failed", fault=error.kind, cure=error.mend)

@@ -78,7 +78,7 @@ class Stages:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + monotonic() - start, 4)
 
 
-def sweep(target: Target, slot: datetime, deps: Deps) -> SweepReport:
+def sweep(target: Target, slot: datetime, deps: Deps, claim: Claim | None = None) -> SweepReport:
     """Read a target, compare and judge it, and queue what people must hear.
 
     Safe to run twice at once (one claims, the other is skipped) and to be killed anywhere: a slot is
@@ -89,10 +89,15 @@ def sweep(target: Target, slot: datetime, deps: Deps) -> SweepReport:
         target: as registered.
         slot: the planned moment.
         deps: store, source, packs and clock.
+        claim: the right to this slot, where the scheduler took it in the transaction of its turn.
     """
-    claim = _claimed(target, slot, deps)
-    if not isinstance(claim, Claim):
-        return claim
+    if claim is None:
+        with deps.store.write() as unit:
+            claimed = claim_slot(unit, target, slot, deps)
+        if isinstance(claimed, SweepReport):
+            return claimed
+        claim = claimed
+    reached("claimed")
     start, stages = monotonic(), Stages()
     with _living(claim, deps):
         try:
@@ -113,18 +118,17 @@ def sweep(target: Target, slot: datetime, deps: Deps) -> SweepReport:
     return report
 
 
-def _claimed(target: Target, slot: datetime, deps: Deps) -> Claim | SweepReport:
+def claim_slot(unit: Unit, target: Target, slot: datetime, deps: Deps) -> Claim | SweepReport:
+    """Take the right to sweep a target for a slot, or say why there is none to take."""
     now = deps.clock.now()
-    with deps.store.write() as unit:
-        if unit.sweeps.deaths(target) >= DEATHS:
-            unit.sweeps.poison(target, slot, deps.worker, now)
-            unit.targets.pause(target, "smart360-monitor", f"{DEATHS} sweeps in a row died with their worker", now)
-            return SweepReport(target.name, "poisoned", fault="poisoned", cure="See the log, then tenant resume.")
-        claim = unit.sweeps.claim(target, slot, deps.worker, now, deps.settings.lease)
-        if claim is None:
-            unit.counters.add("sweeps", {(target.tenant, target.environment, "skipped"): 1})
-            return SweepReport(target.name, "skipped")
-    reached("claimed")
+    if unit.sweeps.deaths(target) >= DEATHS:
+        unit.sweeps.poison(target, slot, deps.worker, now)
+        unit.targets.pause(target, "smart360-monitor", f"{DEATHS} sweeps in a row died with their worker", now)
+        return SweepReport(target.name, "poisoned", fault="poisoned", cure="See the log, then tenant resume.")
+    claim = unit.sweeps.claim(target, slot, deps.worker, now, deps.settings.lease)
+    if claim is None:
+        unit.counters.add("sweeps", {(target.tenant, target.environment, "skipped"): 1})
+        return SweepReport(target.name, "skipped")
     return claim
 
 

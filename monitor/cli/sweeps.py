@@ -44,10 +44,9 @@ def sweep(
     for target in chosen:
         tell.note(f"{target.name}  reading …")
         report = sweep_or_fail(target, wired.clock.now(), wired)
-        if report is not None:
-            reports.append(report)
-            if output is tell.Output.TABLE:
-                tell.result(_line(report))
+        reports.append(report)
+        if output is tell.Output.TABLE:
+            tell.result(_line(report))
     if output is tell.Output.JSON:
         tell.document("sweeps", {"sweeps": [asdict(each) for each in reports]})
     codes = [each.exit_code for each in reports]
