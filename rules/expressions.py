@@ -361,7 +361,7 @@ def _checking_functions(catalogue: Catalogue) -> list[Any]:
     return declared + [_function(name, overloads, never, False) for name, overloads in signatures.items()]
 
 
-PLACEHOLDER: Final = "placeholder\0"  #: put before a secret's fingerprint where it is that of a known stand-in
+PLACEHOLDER: Final = "placeholder:"  #: put before a secret's fingerprint where it is that of a known stand-in
 
 
 def _running_environment() -> Any:

@@ -68,6 +68,8 @@ def sandbox() -> Iterator[SandboxProcess]:
 
 @pytest.fixture
 def reader(sandbox: SandboxProcess) -> Reader:
+    if "client" in sandbox.__dict__:  # a fault of the test before may have reset its kept connection
+        sandbox.__dict__.pop("client").close()
     reader = Reader(sandbox)
     reader.control("DELETE", "/sandbox/faults")
     reader.control("POST", "/sandbox/reset")
