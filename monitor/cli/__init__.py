@@ -90,12 +90,14 @@ def _called(name: str, words: list[str]) -> int:
 
     module, attribute, _ = COMMANDS[name]
     found = getattr(import_module(f"monitor.cli.{module}"), attribute)
-    if not isinstance(found, typer.Typer):
+    if isinstance(found, typer.Typer):
+        called: Any = typer.main.get_group(found)  # a group stays one, also with a single command in it
+    else:
         app = typer.Typer(add_completion=False)
         app.command(name)(found)
-        found = app
+        called = typer.main.get_command(app)
     try:
-        done = typer.main.get_command(found)(words, prog_name=f"smart360-monitor {name}", standalone_mode=False)
+        done = called(words, prog_name=f"smart360-monitor {name}", standalone_mode=False)
     except typer.Abort:
         raise KeyboardInterrupt from None
     except Exception as error:
