@@ -15,7 +15,7 @@ import orjson
 
 from baselines.catalogue import RESERVED, Catalogue, Field, FieldType, ResourceType
 from baselines.configuration import FORM, ConfigObject, Configuration, ObjectList
-from baselines.fingerprints import SecretKey, looks_secret
+from baselines.fingerprints import SecretKey, is_fingerprint, looks_secret
 from baselines.values import Canonical, Raw, Unreadable, key_text, parse_value, scalar_text, unknown_value
 
 
@@ -57,7 +57,7 @@ class Canonicaliser:
     def __init__(self, catalogue: Catalogue, *, zone: tzinfo = UTC, secrets: SecretKey) -> None:
         self.catalogue, self.zone, self.secrets = catalogue, zone, secrets
         self.version = form_version(catalogue)
-        self._bytes = orjson.dumps
+        self.met_fingerprints = False  #: a secret came as a fingerprint already, so under a key of its own
 
     def canonicalise(self, type_name: str, raw: Mapping[str, Raw], line: int = 0) -> Canonicalised:
         """One object. Unreadable values are kept as they came and told in ``problems``."""
@@ -141,6 +141,7 @@ class _Run:
             kept = unknown_value(raw)
             return self.hidden(kept, where) if each.is_secret else kept
         if each.is_secret and isinstance(value, str) and value:
+            self.owner.met_fingerprints |= is_fingerprint(value)
             return self.owner.secrets.fingerprint(self.type_name, _dotted(where), value)
         return value
 

@@ -12,9 +12,10 @@ from typing import Final
 
 from baselines.catalogue import Catalogue, ResourceType
 from baselines.configuration import ConfigObject, Configuration
-from baselines.coverage import Reason
+from baselines.coverage import Gap, Reason
 from baselines.errors import DifferentTargets
 from baselines.fields import Op, differences
+from baselines.fingerprints import is_fingerprint
 from baselines.severity import Severity
 from baselines.values import Canonical, key_text, scalar_text
 
@@ -51,6 +52,7 @@ class Comparison:
     changes: tuple[Change, ...]
     not_compared: Mapping[str, Reason | str] = field(default_factory=dict)
     compared: int = 0  #: lists that were compared, equal ones included
+    unchecked: tuple[Gap, ...] = ()  #: fields that could not be compared, though their list was
 
     @property
     def compared_nothing(self) -> bool:
@@ -101,7 +103,10 @@ def compare(
     for name in ordered:
         run.list(name)
     return Comparison(
-        tuple(sorted(run.changes, key=lambda each: _sort_key(each, catalogue))), not_compared, len(ordered)
+        tuple(sorted(run.changes, key=lambda each: _sort_key(each, catalogue))),
+        not_compared,
+        len(ordered),
+        tuple(run.unchecked.values()),
     )
 
 
@@ -131,6 +136,7 @@ class _Run:
     tolerate_new_fields: bool
     changes: list[Change] = field(default_factory=list)
     renames: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    unchecked: dict[tuple[str, str], Gap] = field(default_factory=dict)
 
     def list(self, name: str) -> None:
         before, after = self.old.lists.get(name), self.new.lists.get(name)
@@ -245,11 +251,22 @@ class _Run:
             top = difference.steps[0]
             if top in ignored:
                 continue
+            if is_fingerprint(difference.old) and is_fingerprint(difference.new) and not self.same_key:
+                path = str(top)
+                detail = "fingerprints made with different keys cannot be compared"
+                self.unchecked[name, path] = Gap(name, Reason.KEY_CHANGED, path=path, detail=detail)
+                continue
             severity = known[top].severity if top in known else default  # type: ignore[index]
             self.add(
                 name, one, difference.path, difference.op, difference.old, difference.new, severity,
                 difference.steps, difference.place, seen=other,
             )  # fmt: skip
+
+    @property
+    def same_key(self) -> bool:
+        """True unless the two sides say that their secrets' fingerprints were made with different keys."""
+        one, other = (side.about.get("fingerprint_key") for side in (self.old, self.new))
+        return one is None or other is None or one == other
 
     def ignored_fields(self, name: str) -> set[str]:
         reasons = (Reason.TYPE_CHANGED, Reason.FIELD_MISSING, Reason.KEY_CHANGED, Reason.UNRESOLVED)

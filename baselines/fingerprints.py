@@ -33,6 +33,11 @@ class SecretKey:
     def __repr__(self) -> str:
         return "SecretKey(***)"
 
+    @property
+    def id(self) -> str:
+        """Names the key without telling it: fingerprints of two keys cannot be compared."""
+        return hmac.new(self._key, b"id", hashlib.sha256).hexdigest()[:8]
+
     def fingerprint(self, resource_type: str, path: str, value: str) -> str:
         """``secret:`` and 16 hex digits; a value that is a fingerprint already stays as it is.
 

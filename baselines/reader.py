@@ -27,6 +27,7 @@ from baselines.fingerprints import SecretKey
 from baselines.values import Plain, Raw, Unreadable, timestamp
 
 ABOUT: Final = "_about"
+KEY: Final = "fingerprint_key"  #: in it: which key the secrets' fingerprints were made with
 
 
 def read_file(path: Path | str, limits: document.Limits = document.CONFIGURATION_LIMITS) -> tuple[bytes, str]:
@@ -197,6 +198,10 @@ class _Reader:
         self.gaps.extend(unread)
         not_read = {gap.resource_type for gap in unread}
         lists = {name: each.objects for name, each in self.lists.items() if name not in not_read}
+        if self.form.met_fingerprints:
+            about.setdefault(KEY, "unknown")
+        else:
+            about[KEY] = self.secrets.id
         return self.form.configuration(lists, about=about, gaps=tuple(self.gaps), file=self.name)
 
     def about(self, tree: document.Mapping) -> dict[str, Any]:

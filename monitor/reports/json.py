@@ -1,7 +1,7 @@
 """Reports as JSON for programs (contracts §3.1, §3.2): the same input gives the same bytes."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from baselines.compare import Change, Comparison
@@ -52,6 +52,10 @@ def unchecked_json(several: Iterable[Unchecked]) -> list[dict[str, Any]]:
     ]
 
 
+def _not_compared(comparison: Comparison) -> Iterator[Unchecked]:
+    return (Unchecked(gap.resource_type, gap.path, gap.reason.value, (), gap.detail) for gap in comparison.unchecked)
+
+
 def check_json(report: CheckReport) -> str:
     """``check --output json``."""
     tally = report.judgement.tally
@@ -63,7 +67,7 @@ def check_json(report: CheckReport) -> str:
         },
         "baseline": {"digest": report.baseline.digest} if report.baseline is not None else None,
         "findings": [finding_json(each) for each in findings],
-        "unchecked": unchecked_json(report.judgement.unchecked),
+        "unchecked": unchecked_json((*report.judgement.unchecked, *_not_compared(report.comparison))),
         "summary": {
             "rules": {
                 "total": len(report.judgement.results), "passed": tally[Verdict.PASSED],
@@ -82,7 +86,7 @@ def diff_json(old: Configuration, new: Configuration, comparison: Comparison) ->
     """``diff --output json``."""
     unchecked: list[dict[str, Any]] = [
         {"resource_type": gap.resource_type, "path": gap.path, "reason": gap.reason.value, "rules": []}
-        for gap in dict.fromkeys((*old.gaps, *new.gaps))
+        for gap in dict.fromkeys((*old.gaps, *new.gaps, *comparison.unchecked))
     ]
     return written(
         "diff",

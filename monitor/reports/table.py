@@ -86,6 +86,8 @@ def _unchecked(report: CheckReport, utf8: bool) -> Iterator[str]:
         rules = f"; {len(each.rules)} rules undecided" if each.rules else ""
         place = f"{each.resource_type} {each.path}".strip()
         yield f"{'◪' if utf8 else '?'} unchecked  {clean(place)}: {clean(told)}{rules}"
+    for gap in report.comparison.unchecked:
+        yield f"{'◪' if utf8 else '?'} unchecked  {gap.resource_type} {gap.path}: {gap.detail}"
     for result in report.judgement.undecided:
         if result.undecided_objects:
             yield f"{'◪' if utf8 else '?'} undecided  {result.rule}: {clean(result.detail)} ({result.reason})"
@@ -129,7 +131,7 @@ def diff_lines(
             yield ""
             yield module or "(no module)"
         yield from _change(change, catalogue, colour, utf8)
-    for gap in dict.fromkeys((*old.gaps, *new.gaps)):
+    for gap in dict.fromkeys((*old.gaps, *new.gaps, *comparison.unchecked)):
         place = " ".join(part for part in (gap.resource_type, gap.key, gap.path) if part)
         yield f"{'◪' if utf8 else '?'} unchecked  {clean(place)}: {clean(gap.detail or gap.reason.value)}"
 
