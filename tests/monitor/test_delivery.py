@@ -133,7 +133,7 @@ def test_f84_a_message_that_a_person_deleted_is_posted_anew(made):
     assert anew["text"].startswith("Resolved")
 
 
-def test_f81_a_channel_that_is_not_there_keeps_its_alert_and_says_why(made):
+def test_a_channel_that_is_not_there_keeps_its_alert_and_says_why(made):
     fail(made, "ok_false:channel_not_found", times=5)
     assert deliver_waiting(made.deps) == 0
     with made.store.read() as unit:
