@@ -57,6 +57,7 @@ class AlertLine:
     changed_at: datetime | None  #: when it was acknowledged or resolved
     by: str  #: who acknowledged it
     times_opened: int
+    like_another: bool = False  #: a line above tells of the same rule
 
     @property
     def is_resolved(self) -> bool:

@@ -4,7 +4,7 @@ A finding stays in the message it was first told in; what happens to it later ed
 (slack.md M1). A reopened finding goes back to its message unless that is over for more than a day.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -116,12 +116,39 @@ def story_after(
     """The next revision of a message after something a person did."""
     return replace(
         story, revision=story.revision + 1, events=tuple(events),
-        lines=_in_order(story, [line_of(known, catalogue) for known in findings]),
+        lines=_in_order(story, _all_lines(findings, catalogue)),
     )  # fmt: skip
 
 
+def by_kind(several: Sequence[Known]) -> list[tuple[Known, tuple[Known, ...]]]:
+    """Findings with those of the same rule beside the first, worst first; drift, the likely cause, leads."""
+    groups: dict[str, list[Known]] = {}
+    for known in sorted(several, key=_rank):
+        rule = known.finding.rule if known.finding.kind is Kind.RULE else known.finding.fingerprint
+        groups.setdefault(rule, []).append(known)
+    return [(first, tuple(alike)) for first, *alike in groups.values()]
+
+
+def _rank(known: Known) -> tuple[int, bool, str, str]:
+    finding = known.finding
+    return finding.severity.rank, finding.kind is not Kind.DRIFT, finding.rule, finding.key
+
+
+def _all_lines(several: Sequence[Known], catalogue: Catalogue) -> list[AlertLine]:
+    """Each kind of trouble before its repeats, worst first."""
+    lines = [line for first, alike in by_kind(several) for line in _lines_of(first, alike, catalogue)]
+    return sorted(lines, key=lambda line: (line.like_another, line.severity.rank))
+
+
+def _lines_of(first: Known, alike: Sequence[Known], catalogue: Catalogue) -> Iterator[AlertLine]:
+    line = line_of(first, catalogue)
+    yield replace(line, sentence=f"{line.sentence} {len(alike)} more like it.") if len(alike) > 1 else line
+    for known in alike:
+        yield replace(line_of(known, catalogue), like_another=True)
+
+
 def _first_story(fresh: Sequence[Known], scene: Scene, key: str, catalogue: Catalogue) -> AlertStory:
-    lines = sorted((line_of(known, catalogue) for known in fresh), key=lambda line: line.severity.rank)
+    lines = _all_lines(fresh, catalogue)
     lost = all(known.finding.kind is Kind.COVERAGE for known in fresh)
     if scene.first_reading or len(lines) > BULK:
         kind = AlertKind.SUMMARY

@@ -216,7 +216,13 @@ def _overview(story: AlertStory, lines: Sequence[AlertLine], told: Sequence[Aler
 
 
 def _worth_telling(lines: Sequence[AlertLine], kind: AlertKind) -> Sequence[AlertLine]:
-    """The worst lines, open ones before resolved ones, in the order they always had."""
+    """The worst lines, open ones before resolved ones, in the order they always had.
+
+    Lines that tell of the same rule as one above are only counted: the one above says how many.
+    """
+    firsts = [line for line in lines if not line.like_another]
+    if len(lines) > FEWEST_LINES and len(firsts) < len(lines):
+        lines = firsts
     urgent = sum(line.severity.at_least(Severity.HIGH) for line in lines)
     most = MOST_LINES if kind is AlertKind.SUMMARY else max(FEWEST_LINES, min(MOST_LINES, urgent))
     if len(lines) <= most + 1:  # "and 1 more" is no shorter than the line itself

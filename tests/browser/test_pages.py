@@ -44,7 +44,7 @@ def test_the_fleet_leads_to_the_target_and_every_figure_equals_its_list(page, si
     assert page.locator("h1").inner_text() == "1 of 1 target needs someone."
     page.get_by_role("link", name="swa/production").first.click()
     assert "San Francisco Water Authority" in page.locator("h1").inner_text()
-    shown = page.locator("li.finding").count()
+    shown = page.locator("li.finding").count() + page.locator("li.also").count()
     counted = page.locator(".figures > *").nth(2).locator("strong").inner_text()
     assert str(shown) == counted
     assert page.get_by_text("COM-VAR was switched off").count() >= 1

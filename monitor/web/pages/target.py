@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from alerts.plan import by_kind
 from baselines.approval import Baseline, Proposal
 from monitor.deps import Deps
 from monitor.store.sweeps import Run
@@ -55,6 +56,11 @@ class TargetView:
     said: Sequence[Mapping[str, object]]
     undecided: Sequence[Sequence[str]]
     severities: tuple[object, ...] = SHOWN
+
+    @property
+    def groups(self) -> Sequence[tuple[Known, Sequence[Known]]]:
+        """Open findings, those of the same rule folded under the first."""
+        return by_kind(self.findings)
 
     @property
     def health(self) -> str:
