@@ -53,7 +53,7 @@ golden: .venv/.stamp ## rewrites the golden files; review the difference like co
 	@GOLDEN=write $(PY) -m pytest -q -m golden
 
 docs: .venv/.stamp ## generates docs/reference from catalogue, packs, settings, metrics and commands
-	@$(PY) docs/generate.py
+	@$(PY) -m docs.generate
 
 bench: .venv/.stamp ## ratios against floors and peers, each in one run
 	@$(PY) -m benchmarks $(ARGS)
