@@ -1,11 +1,13 @@
 """The web application: pages, metrics, health. It reads; nothing here writes."""
 
+import re
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +30,7 @@ from monitor.web.words import filters
 
 log = structlog.get_logger(__name__)
 _HERE: Final = Path(__file__).parent
+_LOOPBACK: Final = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?")
 MISSED_TURNS: Final = 3
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; style-src 'self'; script-src 'self'; frame-ancestors 'none'",
@@ -51,18 +54,18 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     pages.filters.update(filters())
+    pages.globals["version"] = metadata.version("smart360-monitor")
     registry = make_registry(deps, scheduler.last_turn if scheduler is not None else None)
 
     def page(name: str, status: int = 200, **view: object) -> HTMLResponse:
         return HTMLResponse(pages.get_template(name).render(**view), status_code=status)
 
-    def trouble(status: int, title: str, words: str) -> HTMLResponse:
-        return page("error.html", status, title=title, words=words, health="")
+    def trouble(status: int, title: str, words: str = "") -> HTMLResponse:
+        return page("error.html", status, title=title, words=words, leads_back=status == 404)
 
     @app.middleware("http")
     async def guarded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        host = request.headers.get("host", "").rsplit(":", 1)[0].strip("[]")
-        if host not in ("127.0.0.1", "localhost", "::1"):
+        if not _LOOPBACK.fullmatch(request.headers.get("host", "")):
             return PlainTextResponse("This service is asked under a name it does not have.\n", 400, HEADERS)
         try:
             response = await call_next(request)
@@ -80,7 +83,7 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
 
     @app.exception_handler(404)
     async def not_found(_request: Request, _error: Exception) -> HTMLResponse:
-        return trouble(404, NOTHING_HERE, "Go back to the fleet.")
+        return trouble(404, NOTHING_HERE)
 
     @app.get("/")
     def fleet() -> HTMLResponse:
@@ -91,10 +94,10 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
         try:
             return page("target.html", view=target_view(f"{tenant}/{environment}", deps))
         except UnknownTarget:
-            return trouble(404, NOTHING_HERE, "Go back to the fleet.")
+            return trouble(404, NOTHING_HERE)
 
     @app.get("/metrics")
-    def metrics(request: Request) -> Response:
+    def scrape(request: Request) -> Response:
         if "application/openmetrics-text" in request.headers.get("accept", ""):
             body: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
             return Response(body, media_type=openmetrics.CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""How pages say things: moments in a zone, ages, counts. One wording for all pages."""
+"""How pages say things: moments in a zone, ages, figures. One wording for all pages."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from baselines.errors import shown
 
 def filters() -> Mapping[str, Callable[..., str]]:
     """The filters that templates use."""
-    return {"moment": moment, "clock": clock, "age": age, "plain": plain}
+    return {"moment": moment, "clock": clock, "day": day, "age": age, "plain": plain, "figure": figure}
 
 
 def moment(at: datetime, zone: str) -> str:
@@ -18,21 +18,34 @@ def moment(at: datetime, zone: str) -> str:
     return f"{local:%a} {local.day} {local:%b %H:%M %Z}"
 
 
-def clock(at: datetime, zone: str) -> str:
-    """``06:12``."""
-    return f"{at.astimezone(ZoneInfo(zone)):%H:%M}"
+def clock(at: datetime, zone: str, now: datetime) -> str:
+    """``06:12``, with the weekday where that was another day, with the date where that was another week."""
+    local, today = at.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
+    apart = abs((today - local.date()).days)
+    if apart == 0:
+        return f"{local:%H:%M}"
+    return f"{local:%a %H:%M}" if apart < 7 else f"{local.day} {local:%b %H:%M}"
+
+
+def day(at: datetime, zone: str, *, year: bool = False) -> str:
+    """``24 Nov``, with the year where it is asked for."""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b %Y}" if year else f"{local.day} {local:%b}"
 
 
 def age(span: timedelta) -> str:
-    """``1 h 28 min``, ``3 days``, ``under a minute``."""
-    minutes = int(span.total_seconds() // 60)
-    if minutes < 1:
-        return "under a minute"
+    """``1 h 28 min``, ``3 days``, ``1 min`` from the first second on."""
+    minutes = max(1, int(span.total_seconds() // 60))
     if minutes < 60:
         return f"{minutes} min"
     if minutes < 48 * 60:
         return f"{minutes // 60} h {minutes % 60} min"
     return f"{minutes // (24 * 60)} days"
+
+
+def figure(readiness: float | None) -> str:
+    """``0.992``; a dash where nothing was decided."""
+    return f"{readiness:.3f}" if readiness is not None else "–"
 
 
 def plain(text: object) -> str:

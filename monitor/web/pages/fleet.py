@@ -1,47 +1,119 @@
 """The fleet: which targets need someone, which could not be read, which are quiet (S1)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Final
 
+from baselines.catalogue import Catalogue
+from baselines.coverage import LIST_GAPS
 from baselines.severity import Severity
 from monitor.deps import Deps
-from monitor.schedule import BadSchedule, interval_of
+from monitor.schedule import next_slot
 from monitor.store.sweeps import Run
 from monitor.store.unit import Unit
 from monitor.target import Target
-from monitor.web.charts import Spark, spark
+from monitor.web.charts import SPAN, Point, Spark, spark
+from monitor.web.words import age, moment
 from rules.findings import Kind
 from rules.lifecycle import Known
 
-SHOWN = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW)
+SHOWN: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW)
+FOLDED: Final = 20  #: from so many on, quiet targets are folded
+MOST_RUNS: Final = 400  #: of one target, behind its charts
+GOOD: Final = ("complete", "partial")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is known of a target's data: from when it is, and what went wrong since."""
+
+    at: datetime | None  #: of the newest good reading
+    age: timedelta | None
+    report: Mapping[str, Any]  #: its figures; {} before the first
+    is_stale: bool  #: two slots were missed
+    is_failed: bool  #: the newest sweep read nothing
+    failed_at: datetime | None
+    missed: int  #: sweeps that read nothing since the newest good one
+    fault: str  #: the reason word of what was not read; "" where all was
+    cure: str
+    unread: tuple[str, ...]  #: titles of the lists not read
+
+    @property
+    def is_whole(self) -> bool:
+        """Every list was read, within the interval."""
+        return not (self.is_stale or self.is_failed or self.fault)
+
+    @property
+    def lists(self) -> str:
+        """``87 of 87 lists``."""
+        return f"{self.report['lists_read']} of {self.report['lists_total']} lists" if self.report else "never read"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One target in the fleet."""
+    """One target in the fleet; every figure comes from the query behind its list."""
 
     target: Target
-    worst: Known | None
-    counts: dict[str, int]
+    reading: Reading
+    worst: Known | None  #: of drift and rules, else of what was not read
+    counts: Mapping[str, int]  #: open findings by severity
     drift: int
     proposals: tuple[int, ...]
-    baseline: int
-    readiness: float | None
-    undecided: int
+    baseline: int  #: 0: none
+    approved_at: datetime | None
     line: Spark
-    read_at: datetime | None
-    age: timedelta | None
-    lists: str
-    is_stale: bool
-    fault: str  #: the reason word where the last sweep read nothing or not all
-    cure: str
-    stays_open: int
+    stays_open: int  #: findings of drift and rules
+
+    @property
+    def readiness(self) -> float | None:
+        """Of the newest good reading."""
+        return self.reading.report.get("readiness")
+
+    @property
+    def undecided(self) -> int:
+        """Rules that could not be decided there."""
+        return int(self.reading.report.get("rules", {}).get("undecided", 0))
+
+    @property
+    def open(self) -> int:
+        """All that is open, of every severity."""
+        return sum(self.counts.values())
 
     @property
     def needs_someone(self) -> bool:
-        """True if something above low is open that nobody snoozed or waived."""
+        """True if something above low is open."""
         return self.worst is not None and self.worst.finding.severity.at_least(Severity.MEDIUM)
+
+    @property
+    def is_unread(self) -> bool:
+        """True if its data is old, or if what was not read is all that is wrong."""
+        reading = self.reading
+        return reading.is_stale or reading.is_failed or (bool(reading.fault) and not self.stays_open)
+
+    @property
+    def trouble(self) -> str:
+        """One sentence on why it was not read."""
+        reading, zone = self.reading, self.target.definition.time_zone
+        words = reading.fault.replace("_", " ")
+        if reading.at is None:
+            return f"Never read: {words}." if reading.is_failed else "Not read yet."
+        if self.target.paused_at is not None and reading.is_stale:
+            return (
+                f"Paused by {self.target.paused_by}: {self.target.paused_reason}. Last good reading {age_of(reading)}."
+            )
+        if reading.is_failed:
+            return f"Not read since {moment(reading.at, zone)}: {words}."
+        if reading.is_stale:
+            return f"Stale: last good reading {age_of(reading)}."
+        named = f": {', '.join(reading.unread[:3])}" if reading.unread else ""
+        more = f" and {len(reading.unread) - 3} more" if len(reading.unread) > 3 else ""
+        return f"{reading.lists} were read. Not read{named}{more}." if named else f"Only {reading.lists} were read."
+
+
+def age_of(reading: Reading) -> str:
+    """``1 h 28 min ago``."""
+    return f"{age(reading.age)} ago" if reading.age is not None else "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +127,17 @@ class FleetView:
     quiet: tuple[Row, ...]
     paused_by: str
     severities: tuple[Severity, ...] = SHOWN
+    folded: int = FOLDED
 
     @property
     def total(self) -> int:
         """How many targets are watched."""
         return len(self.needs) + len(self.unread) + len(self.quiet)
+
+    @property
+    def whole(self) -> int:
+        """How many were read in full within their interval."""
+        return sum(1 for row in (*self.needs, *self.unread, *self.quiet) if row.reading.is_whole)
 
     @property
     def sentence(self) -> str:
@@ -68,83 +146,130 @@ class FleetView:
         if not self.total:
             return "No target yet."
         if wanted:
-            verb = "targets need" if wanted != 1 else "target needs"
+            verb = "targets need" if self.total != 1 and wanted != 1 else "target needs"
             return f"{wanted} of {self.total} {verb} someone."
         noun = "targets" if self.total != 1 else "target"
         return f"Nothing needs you. {self.total} {noun} read within their interval."
 
     @property
+    def unread_words(self) -> str:
+        """``1 not read, 1 read in part``; "" where all were read."""
+        rows = (*self.needs, *self.unread, *self.quiet)
+        lost = sum(1 for row in rows if row.reading.is_stale or row.reading.is_failed)
+        partly = sum(1 for row in rows if not row.reading.is_whole) - lost
+        told = ((lost, "not read"), (partly, "read in part"))
+        return ", ".join(f"{count} {words}" for count, words in told if count)
+
+    @property
     def health(self) -> str:
         """For the frame: how many are watched, how many not read."""
         told = f"{self.total} targets" if self.total != 1 else "1 target"
-        return f"{told} · {len(self.unread)} not read" if self.unread else told
+        lost = self.total - self.whole
+        return f"{told} · {lost} not read" if lost else told
 
 
 def fleet_view(deps: Deps) -> FleetView:
-    """The fleet as of now; every figure comes from the query behind its list."""
+    """The fleet as of now."""
     now = deps.clock.now()
     with deps.store.read() as unit:
         open_findings: dict[str, list[Known]] = {}
         for name, known in unit.findings.open():
             open_findings.setdefault(name, []).append(known)
-        rows = [row_of(unit, target, open_findings.get(target.name, []), now) for target in unit.targets.all()]
-        paused = unit.targets.paused_all()
+        rows = [
+            row_of(unit, target, open_findings.get(target.name, []), now, deps.catalogue)
+            for target in unit.targets.all()
+        ]
+        return sorted_fleet(rows, now, unit.targets.paused_all())
+
+
+def sorted_fleet(rows: Sequence[Row], now: datetime, paused_by: str = "") -> FleetView:
+    """Each target in the one section it belongs to, worst first; quiet ones by name."""
     worst_first = sorted(rows, key=_badness)
-    unread = tuple(row for row in worst_first if row.fault or row.is_stale)
-    needs = tuple(row for row in worst_first if row not in unread and row.needs_someone)
-    quiet = tuple(sorted((row for row in rows if row not in unread and row not in needs), key=_name))
-    zone = rows[0].target.definition.time_zone if rows else "UTC"
-    return FleetView(now, zone, needs, unread, quiet, paused)
-
-
-def _name(row: Row) -> str:
-    return row.target.name
+    unread = tuple(row for row in worst_first if row.is_unread)
+    needs = tuple(row for row in worst_first if not row.is_unread and row.needs_someone)
+    quiet = tuple(row for row in rows if not row.is_unread and not row.needs_someone)
+    zones = {row.target.definition.time_zone for row in rows}
+    return FleetView(now, zones.pop() if len(zones) == 1 else "UTC", needs, unread, quiet, paused_by)
 
 
 def _badness(row: Row) -> tuple[int, int, str]:
     rank = row.worst.finding.severity.rank if row.worst is not None else 9
-    return rank, -sum(row.counts.values()), row.target.name
+    return rank, -row.open, row.target.name
 
 
-def interval(target: Target) -> timedelta:
-    """The time between two readings, for telling what is stale."""
-    try:
-        return interval_of(target.definition.schedule) or timedelta(days=1)
-    except BadSchedule:
-        return timedelta(days=1)
+def overdue(target: Target, read_at: datetime) -> datetime:
+    """From when on a reading of this moment is old: the second slot after it has come (U1)."""
+    schedule, zone = target.definition.schedule, target.zone
+    return next_slot(schedule, zone, next_slot(schedule, zone, read_at))
 
 
-def row_of(unit: Unit, target: Target, found: list[Known], now: datetime) -> Row:
+def row_of(unit: Unit, target: Target, found: Sequence[Known], now: datetime, catalogue: Catalogue) -> Row:
     """One target with what is open there."""
-    good = unit.sweeps.last(target, states=("complete", "partial"))
-    latest = unit.sweeps.last(target, states=("complete", "partial", "failed", "poisoned"))
-    report = good[0].report if good else {}
-    read_at = datetime.fromisoformat(report["taken_at"]) if report else None
-    history = unit.sweeps.last(target, most=120, states=("complete", "partial", "failed"))
+    runs = runs_of(unit, target, now)
     baseline = unit.baselines.current(target)
     judged = [known for known in found if known.finding.kind is not Kind.COVERAGE]
-    fault, cure = _fault(latest)
+    reading = reading_of(target, runs, found, now, catalogue)
     return Row(
         target=target,
+        reading=reading,
         worst=min(judged or found, key=lambda known: (known.finding.severity.rank, known.opened_at), default=None),
-        counts={each.value: sum(1 for known in found if known.finding.severity is each) for each in SHOWN},
+        counts={each.value: sum(1 for known in found if known.finding.severity is each) for each in Severity},
         drift=sum(1 for known in found if known.finding.kind is Kind.DRIFT),
         proposals=tuple(each.id for each in unit.baselines.open_proposals(target)),
         baseline=baseline.version if baseline is not None else 0,
-        readiness=report.get("readiness"),
-        undecided=report.get("rules", {}).get("undecided", 0),
-        line=spark([run.report.get("readiness") for run in reversed(history)]),
-        read_at=read_at,
-        age=now - read_at if read_at is not None else None,
-        lists=f"{report['lists_read']} of {report['lists_total']} lists" if report else "never read",
-        is_stale=read_at is None or now - read_at > 2 * interval(target),
-        fault=fault,
-        cure=cure,
+        approved_at=baseline.approved_at if baseline is not None else None,
+        line=spark(points_of(runs, now), now, lambda at: overdue(target, at), target.definition.time_zone),
         stays_open=len(judged),
     )
 
 
-def _fault(latest: Sequence[Run]) -> tuple[str, str]:
-    if latest and latest[0].state != "complete":
-        return latest[0].fault or latest[0].state, latest[0].cure
-    return "", ""
+def runs_of(unit: Unit, target: Target, now: datetime) -> list[Run]:
+    """Sweeps of 30 days that ended, newest first, and in any case the newest good one."""
+    ended = unit.sweeps.last(target, most=MOST_RUNS, states=(*GOOD, "failed", "poisoned"))
+    young = [run for run in ended if run.claimed_at > now - SPAN]
+    if not any(run.state in GOOD for run in young):
+        young += unit.sweeps.last(target, states=GOOD)
+    return young
+
+
+def points_of(runs: Sequence[Run], now: datetime) -> list[Point]:
+    """Sweeps as charts see them, oldest first."""
+    return [
+        Point(
+            run.claimed_at, run.state in GOOD, run.state == "complete", run.report.get("readiness"),
+            run.report.get("findings", 0), run.report.get("drift", 0),
+        )
+        for run in reversed(runs) if now - SPAN < run.claimed_at <= now
+    ]  # fmt: skip
+
+
+def reading_of(
+    target: Target, runs: Sequence[Run], found: Sequence[Known], now: datetime, catalogue: Catalogue
+) -> Reading:
+    """From when the data is, and what was not read since.
+
+    Args:
+        target: whose schedule says what is old.
+        runs: its sweeps that ended, newest first.
+        found: what is open, for the lists not read.
+        now: in UTC.
+        catalogue: for the titles of lists.
+    """
+    good = next((run for run in runs if run.state in GOOD), None)
+    newest = runs[0] if runs else None
+    at = datetime.fromisoformat(good.report["taken_at"]) if good is not None else None
+    missed = sum(1 for run in runs if good is None or run.id > good.id)
+    is_failed = newest is not None and newest.state not in GOOD
+    gone = {
+        known.finding.resource_type: None
+        for known in found
+        if known.finding.kind is Kind.COVERAGE and known.finding.rule in LIST_GAPS and not known.finding.path
+    }
+    return Reading(
+        at=at, age=now - at if at is not None else None, report=good.report if good is not None else {},
+        is_stale=at is None or now >= overdue(target, at), is_failed=is_failed,
+        failed_at=newest.claimed_at if newest is not None and is_failed else None, missed=missed,
+        fault=(newest.fault or newest.state) if newest is not None and newest.state != "complete" else "",
+        cure=newest.cure if newest is not None else "",
+        unread=tuple(catalogue.types[name].title for name in catalogue.types if name in gone),
+    )  # fmt: skip

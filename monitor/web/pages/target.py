@@ -1,22 +1,34 @@
-"""One target: what is open, by module, baseline, readings, what was said (S2)."""
+"""One target: what is open, by module, thirty days, baseline, readings, what was said (S2)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from alerts.plan import by_kind
 from baselines.approval import Baseline, Proposal
+from baselines.catalogue import Catalogue
+from baselines.severity import Severity
 from monitor.deps import Deps
 from monitor.store.sweeps import Run
-from monitor.web.pages.fleet import SHOWN, Row, row_of
+from monitor.store.unit import Unit
+from monitor.target import Target
+from monitor.web.charts import Lanes, lanes
+from monitor.web.pages.fleet import Reading, Row, overdue, points_of, row_of, runs_of
+from monitor.web.words import clock, day
+from rules.findings import Kind
 from rules.lifecycle import Known
+from rules.pack import Packs
 
-MOST = 50
+MOST: Final = 50  #: kinds of finding on the page
+MOST_UNDECIDED: Final = 8
+MOST_SAID: Final = 5
+MOST_READINGS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class ModuleLine:
-    """Required rules of one module."""
+    """Required rules of one module, and what is open there."""
 
     title: str
     passed: int
@@ -24,6 +36,7 @@ class ModuleLine:
     undecided: int
     drift: int
     open: int
+    unread: int = 0  #: lists not read
 
     @property
     def judged(self) -> int:
@@ -33,11 +46,32 @@ class ModuleLine:
     @property
     def is_calm(self) -> bool:
         """Nothing to see here."""
-        return not (self.failed or self.undecided or self.drift or self.open)
+        return not (self.failed or self.undecided or self.drift or self.open or self.unread)
 
     def share(self, count: int) -> str:
         """Part of the bar, in percent."""
         return f"{100 * count / self.judged:.2f}" if self.judged else "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A rule that could not be decided, and why."""
+
+    rule: str
+    title: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message about the target, as it stands now."""
+
+    sentence: str
+    channel: str
+    at: datetime | None  #: of the newest revision that was sent
+    edits: int
+    state: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +80,37 @@ class TargetView:
 
     row: Row
     now: datetime
-    zone: str
-    report: Mapping[str, object]
     findings: Sequence[Known]
     modules: Sequence[ModuleLine]
+    chart: Lanes | None
     baseline: Baseline | None
-    proposals: Sequence[Proposal]
+    proposals: Sequence[tuple[Proposal, int]]  #: with how many changes are decided
     runs: Sequence[Run]
-    said: Sequence[Mapping[str, object]]
-    undecided: Sequence[Sequence[str]]
-    severities: tuple[object, ...] = SHOWN
+    said: Sequence[Said]
+    undecided: Sequence[Undecided]
+    running_since: datetime | None = None
+    most: int = MOST
+    most_undecided: int = MOST_UNDECIDED
+
+    @property
+    def target(self) -> Target:
+        """As registered."""
+        return self.row.target
+
+    @property
+    def reading(self) -> Reading:
+        """From when the data is."""
+        return self.row.reading
+
+    @property
+    def zone(self) -> str:
+        """Of every time on the page."""
+        return self.target.definition.time_zone
+
+    @property
+    def title(self) -> str:
+        """The utility's own name, else the target's."""
+        return self.target.title or self.target.name
 
     @property
     def groups(self) -> Sequence[tuple[Known, Sequence[Known]]]:
@@ -63,14 +118,9 @@ class TargetView:
         return by_kind(self.findings)
 
     @property
-    def health(self) -> str:
-        """For the frame."""
-        return self.row.target.name
-
-    @property
-    def title(self) -> str:
-        """The utility's own name, else the target's."""
-        return self.row.target.title or self.row.target.name
+    def severities(self) -> Sequence[tuple[Severity, int]]:
+        """How many are open of each severity that occurs."""
+        return [(each, self.row.counts[each.value]) for each in Severity if self.row.counts[each.value]]
 
     @property
     def passed(self) -> int:
@@ -83,13 +133,54 @@ class TargetView:
         return sum(each.passed + each.failed for each in self.modules)
 
     @property
+    def required_undecided(self) -> int:
+        """Required rules that could not be decided."""
+        return sum(each.undecided for each in self.modules)
+
+    @property
+    def objects(self) -> int:
+        """How many objects were read."""
+        return sum(self.reading.report.get("objects", {}).values())
+
+    @property
+    def rules_words(self) -> str:
+        """``279 passed · 4 failed · 1 undecided · 15 not applicable``: all rules, each in its own place (U3)."""
+        counted = self.reading.report.get("rules", {})
+        return " · ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counted.items())
+
+    @property
+    def as_of(self) -> str:
+        """Beside every figure of old data: from when it is; "" where it is fresh."""
+        at = self.reading.at
+        return f"as of {clock(at, self.zone, self.now)}" if self.reading.is_stale and at is not None else ""
+
+    @property
     def empty_words(self) -> str:
         """What is said where nothing is open: what was looked at, or that nothing was."""
-        if not self.report:
-            return f"Nothing was compared: {self.row.target.name} has no reading yet."
-        against = f", compared with baseline {self.baseline.version}" if self.baseline else "; there is no baseline yet"
-        rules, objects = self.report["rules_total"], sum(self.report["objects"].values())  # type: ignore[attr-defined]
-        return f"No open findings on {self.row.target.name}. {rules} rules judged, {objects} objects{against}."
+        at = self.reading.at
+        if at is None:
+            lacks = "no reading yet" if self.baseline else "no baseline and no reading yet"
+            return f"Nothing was compared: {self.target.name} has {lacks}."
+        against = f"compared with baseline {self.baseline.version}" if self.baseline else "compared with no baseline"
+        rules = self.reading.report["rules_total"]
+        when = clock(at, self.zone, self.now)
+        looked_at = f"{rules} rules judged, {self.objects} objects {against}, at {when}."
+        return f"No open findings on {self.target.name}. {looked_at}"
+
+    @property
+    def failed_words(self) -> str:
+        """What the newest sweep could not do; "" where it read everything."""
+        reading = self.reading
+        if reading.failed_at is not None:
+            good = clock(reading.at, self.zone, self.now) if reading.at is not None else "none yet"
+            when = clock(reading.failed_at, self.zone, self.now)
+            words = reading.fault.replace("_", " ")
+            return f"The sweep of {when} failed: {words}. Nothing was changed here. Last good reading: {good}."
+        if reading.fault:
+            count = self.row.undecided
+            rules = f" {count} rule{'s' if count != 1 else ''} undecided." if count else ""
+            return f"{self.row.trouble} ({reading.fault.replace('_', ' ')}){rules}"
+        return ""
 
 
 def target_view(name: str, deps: Deps) -> TargetView:
@@ -102,27 +193,63 @@ def target_view(name: str, deps: Deps) -> TargetView:
     with deps.store.read() as unit:
         target = unit.targets.named(name)
         found = [known for _, known in unit.findings.open(target)]
-        row = row_of(unit, target, found, now)
-        good = unit.sweeps.last(target, states=("complete", "partial"))
-        report = good[0].report if good else {}
+        row = row_of(unit, target, found, now, deps.catalogue)
+        runs = runs_of(unit, target, now)
+        running = unit.sweeps.running(target)
+        approvals = [
+            (each.approved_at, f"{day(each.approved_at, target.definition.time_zone)}: baseline {each.version}")
+            for each in reversed(unit.baselines.history(target))
+        ]
         return TargetView(
-            row=row, now=now, zone=target.definition.time_zone, report=report, findings=found,
-            modules=_modules(report, found, deps), baseline=unit.baselines.current(target),
-            proposals=unit.baselines.open_proposals(target), runs=unit.sweeps.last(target, most=12),
-            said=unit.alerts.recent(target, 8), undecided=report.get("undecided", [])[:MOST],
+            row=row, now=now, findings=found, modules=modules_of(row, found, deps.catalogue),
+            chart=lanes(points_of(runs, now), approvals, now, lambda at: overdue(target, at), target.zone),
+            baseline=unit.baselines.current(target),
+            proposals=[(each, len(unit.baselines.decisions(each))) for each in unit.baselines.open_proposals(target)],
+            runs=unit.sweeps.last(target, most=MOST_READINGS), said=said_of(unit, target),
+            undecided=undecided_of(row.reading, deps.packs), running_since=running[0] if running else None,
         )  # fmt: skip
 
 
-def _modules(report: Mapping[str, object], found: Sequence[Known], deps: Deps) -> list[ModuleLine]:
-    counted: Mapping[str, Mapping[str, int]] = report.get("modules", {})  # type: ignore[assignment]
+def modules_of(row: Row, found: Sequence[Known], catalogue: Catalogue) -> list[ModuleLine]:
+    """Every module in the guide's order: verdicts from the newest reading, the rest from what is open."""
+    counted: Mapping[str, Mapping[str, int]] = row.reading.report.get("modules", {})
     lines = []
-    for module in deps.catalogue.modules:
+    for module in catalogue.modules:
         verdicts = counted.get(module.name, {})
         mine = [known for known in found if known.finding.module == module.name]
+        titles = {catalogue.types[name].title for name in module.types}
         lines.append(
             ModuleLine(
                 module.title, verdicts.get("passed", 0), verdicts.get("failed", 0), verdicts.get("undecided", 0),
-                sum(1 for known in mine if known.finding.kind == "drift"), len(mine),
+                sum(1 for known in mine if known.finding.kind is Kind.DRIFT), len(mine),
+                sum(1 for title in row.reading.unread if title in titles),
             )
         )  # fmt: skip
     return lines
+
+
+def undecided_of(reading: Reading, packs: Packs) -> list[Undecided]:
+    """Rules of the newest good reading that could not be decided, required ones first."""
+    return [
+        Undecided(rule, packs.by_id[rule].title if rule in packs.by_id else rule, detail or reason.replace("_", " "))
+        for rule, reason, detail in reading.report.get("undecided", ())
+    ]
+
+
+def said_of(unit: Unit, target: Target) -> list[Said]:
+    """The newest messages about a target, each as it stands now."""
+    revisions: dict[tuple[str, str], list[Mapping[str, object]]] = {}
+    for each in unit.alerts.recent(target, 10 * MOST_SAID):
+        revisions.setdefault((str(each["channel"]), str(each["key"])), []).append(each)
+    told = []
+    for (channel, key), mine in list(revisions.items())[:MOST_SAID]:
+        story = unit.alerts.last_story(channel, key)
+        assert story is not None, "a revision was just read"
+        sent = [each["sent_at"] for each in mine if isinstance(each["sent_at"], datetime)]
+        told.append(
+            Said(
+                story.headline or (story.lines[0].sentence if story.lines else f"{target.name} was not read."), channel,
+                max(sent, default=None), len(sent) - 1, str(mine[0]["state"]), str(mine[0]["error"]),
+            )
+        )  # fmt: skip
+    return told
