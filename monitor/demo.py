@@ -6,10 +6,11 @@ Everything is real but the far side of two wires: SMART360 and Slack are servers
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -194,8 +195,14 @@ def running_demo(
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="smart360-demo-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        sandbox = stack.enter_context(start_sandbox())
-        slack = stack.enter_context(start_slack(channels={"C0SWA": "swa-care"}))
+        # Both start side by side; they end with the thread that started them, so the threads stay.
+        threads = stack.enter_context(ThreadPoolExecutor(2))
+        first, second = threads.submit(start_sandbox), threads.submit(start_slack, channels={"C0SWA": "swa-care"})
+        opened = Store.open(f"sqlite:///{folder / 'monitor.db'}", migrate=True)
+        stack.callback(opened.close)
+        if serve:
+            import_module("monitor.web.app")
+        sandbox, slack = stack.enter_context(first.result()), stack.enter_context(second.result())
         tell(f"sandbox   {sandbox.url}  SMART360 look-alike, San Francisco Water Authority")
         tell(f"store     {folder / 'monitor.db'}  (removed when the demo ends)")
         tell(f"slack     {slack.url}  stand-in, shows what would be sent")
@@ -209,9 +216,7 @@ def running_demo(
             slack_token=f"file:{folder / 'slack'}", slack_url=slack.api_url, slack_channels={"swa-care": "C0SWA"},
             allowed_hosts=["127.0.0.1"], public_url=f"http://127.0.0.1:{address}" if address else "",
         )  # fmt: skip
-        opened = Store.open(settings.store_url, migrate=True)
         deps = Deps(settings, clock=clock or SystemClock(), open_store=lambda: opened)
-        stack.callback(opened.close)
         definition = Definition(
             source="smart360", url=sandbox.url, utility=sandbox.utility, user=f"file:{folder / 'user'}",
             password=f"file:{folder / 'password'}", time_zone="America/Los_Angeles", schedule="every 6h",

@@ -128,7 +128,7 @@ def read_settings(**given: Any) -> Settings:
     except ValidationError as error:
         for item in error.errors(include_input=False, include_url=False):
             name = ".".join(map(str, item["loc"]))
-            mend = "See docs/reference/settings.md."
+            mend = "See docs/operations.md."
             mistakes.append(Mistake(f"SMART360_{name.upper()}", 0, 0, "", "bad_value", f"{item['msg']}.", mend))
         raise InvalidSettings(mistakes) from None
     if mistakes:

@@ -11,9 +11,10 @@ from baselines.approval import ChangeKey, Decision, Review, change_key
 from baselines.catalogue import Catalogue
 from baselines.errors import InvalidInput, Mistake
 from monitor.cli import tell
-from monitor.cli.changes import as_json, print_change, print_changes
+from monitor.cli.changes import print_change, print_changes
 from monitor.cli.context import deps
 from monitor.cli.tenants import AsOption, OutputOption, TargetName
+from monitor.reports.json import change_json
 from rules.evaluate import Verdict
 
 app = typer.Typer(help="Baselines: what people approved.", no_args_is_help=True)
@@ -85,7 +86,7 @@ def review(
     if output is tell.Output.JSON:
         tell.document("review", {"review": {
             "proposal": asdict(proposal), "result": made.digest, "undecided": len(made.undecided),
-            "changes": [{**as_json(each), "decision": _said(made, change_key(each))}
+            "changes": [{**change_json(each), "decision": _said(made, change_key(each))}
                         for each in made.comparison.changes],
             "rules": {verdict.value: n for verdict, n in judgement.tally.items()}}})  # fmt: skip
         return

@@ -5,23 +5,17 @@ from baselines.compare import Change, Comparison
 from baselines.fields import Op, spelled
 from baselines.values import Canonical, scalar_text
 from monitor.cli import tell
+from monitor.reports.json import change_json
 from rules.drift import sentence
-
-
-def as_json(change: Change) -> dict[str, object]:
-    """One change as in ``diff --output json``."""
-    return {
-        "op": change.op.value, "module": change.module, "resource_type": change.resource_type, "key": change.key,
-        "path": change.path, "old": change.old, "new": change.new, "severity": change.severity.value,
-    }  # fmt: skip
 
 
 def print_changes(comparison: Comparison, old: str, new: str, output: tell.Output, catalogue: Catalogue) -> None:
     """Print all changes and what was not compared."""
     counts = {op: sum(1 for each in comparison.changes if each.op is op) for op in Op}
     if output is tell.Output.JSON:
+        changes = [change_json(each) for each in comparison.changes]
         tell.document("diff", {
-            "old": {"digest": old}, "new": {"digest": new}, "changes": [as_json(each) for each in comparison.changes],
+            "old": {"digest": old}, "new": {"digest": new}, "changes": changes,
             "unchecked": [{"resource_type": name, "path": "", "reason": str(why), "rules": []}
                           for name, why in comparison.not_compared.items()],
             "summary": counts,

@@ -265,7 +265,7 @@ def read_manifest(data: bytes, name: str, catalogue: Catalogue) -> Manifest:
         raise InvalidManifest(
             [
                 Mistake(name, *place_of(tree, item["loc"]), ".".join(map(str, item["loc"])), "bad_value",
-                        f"{item['msg']}.", "See docs/reference/manifest.md.")
+                        f"{item['msg']}.", "See docs/decisions/0009-one-client-behind-a-manifest.md.")
                 for item in error.errors()
             ]
         ) from None  # fmt: skip
