@@ -57,7 +57,7 @@ def spark(points: Sequence[Point], now: datetime, overdue: Overdue, zone: str) -
         return Spark("", "", 0, 0, False, "Readiness: not known")
     start = good[0].at
     seconds = max(1.0, (now - start).total_seconds())
-    low = min([0.9, *(each.readiness or 0.0 for each in good)])
+    low = min([0.95, *(each.readiness or 0.0 for each in good)])
     line: list[str] = []
     gaps: list[str] = []
     x = y = 0.0
@@ -70,7 +70,7 @@ def spark(points: Sequence[Point], now: datetime, overdue: Overdue, zone: str) -
             line.append(f"M{x} {y}")
         elif each.at > until:
             gaps.append(f"M{was_x} {was_y}H{x}")
-            line.append(f"M{x} {y}")
+            line.append(f"H{was_x}M{x} {y}")
         elif y != was_y:
             line.append(f"H{x}V{y}")
         until = overdue(each.at)
@@ -167,7 +167,7 @@ def lanes(
         )  # fmt: skip
     if sum(1 for each in columns if each.readings) < 2:
         return None
-    low = min([0.9, *(each.readiness for each in columns if each.readiness is not None)])
+    low = min([0.95, *(each.readiness for each in columns if each.readiness is not None)])
     most = max(each.rules + each.drift for each in columns)
     columns = [_placed(each, low, most) for each in columns]
     return Lanes(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from alerts.plan import by_kind
 from baselines.catalogue import Catalogue
 from baselines.coverage import LIST_GAPS
 from baselines.severity import Severity
@@ -17,6 +18,7 @@ from monitor.web.charts import SPAN, Point, Spark, spark
 from monitor.web.words import age, moment
 from rules.findings import Kind
 from rules.lifecycle import Known
+from rules.pack import CONFIGURATION
 
 SHOWN: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW)
 FOLDED: Final = 20  #: from so many on, quiet targets are folded
@@ -38,6 +40,7 @@ class Reading:
     fault: str  #: the reason word of what was not read; "" where all was
     cure: str
     unread: tuple[str, ...]  #: titles of the lists not read
+    told: str  #: what is known of a source that could not be read at all; "" otherwise
 
     @property
     def is_whole(self) -> bool:
@@ -48,6 +51,12 @@ class Reading:
     def lists(self) -> str:
         """``87 of 87 lists``."""
         return f"{self.report['lists_read']} of {self.report['lists_total']} lists" if self.report else "never read"
+
+    @property
+    def unread_words(self) -> str:
+        """``Integration, Bill cycle, Rate and 4 more``."""
+        more = f" and {len(self.unread) - 3} more" if len(self.unread) > 3 else ""
+        return ", ".join(self.unread[:3]) + more if self.unread else "see the findings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +104,18 @@ class Row:
     def trouble(self) -> str:
         """One sentence on why it was not read."""
         reading, zone = self.reading, self.target.definition.time_zone
-        words = reading.fault.replace("_", " ")
+        last = f"Last good reading {moment(reading.at, zone)}." if reading.at is not None else "Never read before."
+        if reading.is_failed:
+            return f"{reading.told} {last}"
         if reading.at is None:
-            return f"Never read: {words}." if reading.is_failed else "Not read yet."
+            return "Not read yet."
         if self.target.paused_at is not None and reading.is_stale:
             return (
                 f"Paused by {self.target.paused_by}: {self.target.paused_reason}. Last good reading {age_of(reading)}."
             )
-        if reading.is_failed:
-            return f"Not read since {moment(reading.at, zone)}: {words}."
         if reading.is_stale:
             return f"Stale: last good reading {age_of(reading)}."
-        named = f": {', '.join(reading.unread[:3])}" if reading.unread else ""
-        more = f" and {len(reading.unread) - 3} more" if len(reading.unread) > 3 else ""
-        return f"{reading.lists} were read. Not read{named}{more}." if named else f"Only {reading.lists} were read."
+        return f"{reading.lists} were read. Not read: {reading.unread_words}."
 
 
 def age_of(reading: Reading) -> str:
@@ -212,7 +219,7 @@ def row_of(unit: Unit, target: Target, found: Sequence[Known], now: datetime, ca
     return Row(
         target=target,
         reading=reading,
-        worst=min(judged or found, key=lambda known: (known.finding.severity.rank, known.opened_at), default=None),
+        worst=next((first for first, _ in by_kind(judged or found)), None),
         counts={each.value: sum(1 for known in found if known.finding.severity is each) for each in Severity},
         drift=sum(1 for known in found if known.finding.kind is Kind.DRIFT),
         proposals=tuple(each.id for each in unit.baselines.open_proposals(target)),
@@ -260,16 +267,15 @@ def reading_of(
     at = datetime.fromisoformat(good.report["taken_at"]) if good is not None else None
     missed = sum(1 for run in runs if good is None or run.id > good.id)
     is_failed = newest is not None and newest.state not in GOOD
-    gone = {
-        known.finding.resource_type: None
-        for known in found
-        if known.finding.kind is Kind.COVERAGE and known.finding.rule in LIST_GAPS and not known.finding.path
-    }
+    fault = (newest.fault or newest.state) if newest is not None and newest.state != "complete" else ""
+    lost = [known for known in found if known.finding.kind is Kind.COVERAGE]
+    gone = {known.finding.resource_type for known in lost if known.finding.rule in LIST_GAPS and not known.finding.path}
+    whole = [known.finding.message for known in lost if known.finding.resource_type == CONFIGURATION]
+    told = (whole or [f"The sweep failed: {fault.replace('_', ' ')}."])[0] if is_failed else ""
     return Reading(
         at=at, age=now - at if at is not None else None, report=good.report if good is not None else {},
         is_stale=at is None or now >= overdue(target, at), is_failed=is_failed,
         failed_at=newest.claimed_at if newest is not None and is_failed else None, missed=missed,
-        fault=(newest.fault or newest.state) if newest is not None and newest.state != "complete" else "",
-        cure=newest.cure if newest is not None else "",
+        fault=fault, told=told, cure=newest.cure if newest is not None else "",
         unread=tuple(catalogue.types[name].title for name in catalogue.types if name in gone),
     )  # fmt: skip

@@ -16,6 +16,7 @@ from monitor.target import Target
 from monitor.web.charts import Lanes, lanes
 from monitor.web.pages.fleet import Reading, Row, overdue, points_of, row_of, runs_of
 from monitor.web.words import clock, day
+from rules.evaluate import Verdict
 from rules.findings import Kind
 from rules.lifecycle import Known
 from rules.pack import Packs
@@ -146,13 +147,24 @@ class TargetView:
     def rules_words(self) -> str:
         """``279 passed · 4 failed · 1 undecided · 15 not applicable``: all rules, each in its own place (U3)."""
         counted = self.reading.report.get("rules", {})
-        return " · ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counted.items())
+        order = (Verdict.PASSED, Verdict.FAILED, Verdict.UNDECIDED, Verdict.NOT_APPLICABLE)
+        return " · ".join(f"{counted.get(each, 0)} {each.replace('_', ' ')}" for each in order)
 
     @property
     def as_of(self) -> str:
         """Beside every figure of old data: from when it is; "" where it is fresh."""
         at = self.reading.at
         return f"as of {clock(at, self.zone, self.now)}" if self.reading.is_stale and at is not None else ""
+
+    @property
+    def next_words(self) -> str:
+        """When it is read next, or that it should have been; "" while it is paused."""
+        due = self.target.next_run_at
+        if self.running_since is not None:
+            return f"being read since {clock(self.running_since, self.zone, self.now)}"
+        if due is None or self.target.paused_at is not None:
+            return ""
+        return f"{'next' if due > self.now else 'was due'} {clock(due, self.zone, self.now)}"
 
     @property
     def empty_words(self) -> str:
@@ -174,12 +186,12 @@ class TargetView:
         if reading.failed_at is not None:
             good = clock(reading.at, self.zone, self.now) if reading.at is not None else "none yet"
             when = clock(reading.failed_at, self.zone, self.now)
-            words = reading.fault.replace("_", " ")
-            return f"The sweep of {when} failed: {words}. Nothing was changed here. Last good reading: {good}."
+            return f"The sweep of {when} failed. {reading.told} Nothing was changed here. Last good reading: {good}."
         if reading.fault:
             count = self.row.undecided
             rules = f" {count} rule{'s' if count != 1 else ''} undecided." if count else ""
-            return f"{self.row.trouble} ({reading.fault.replace('_', ' ')}){rules}"
+            why = f"{reading.unread_words} ({reading.fault.replace('_', ' ')})"
+            return f"{reading.lists} were read. Not read: {why}.{rules}"
         return ""
 
 
