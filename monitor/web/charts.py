@@ -27,8 +27,8 @@ class Point:
     drift: int = 0
 
 
-#: From which moment a reading of a given moment counts as old.
-Overdue = Callable[[datetime], datetime]
+#: When, after a reading of a given moment, the next is due, or counts as missed.
+After = Callable[[datetime], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Spark:
     label: str
 
 
-def spark(points: Sequence[Point], now: datetime, overdue: Overdue, zone: str) -> Spark:
+def spark(points: Sequence[Point], now: datetime, overdue: After, zone: str) -> Spark:
     """Readiness over at most 30 days.
 
     Args:
@@ -134,7 +134,7 @@ class Lanes:
 
 
 def lanes(
-    points: Sequence[Point], approvals: Sequence[tuple[datetime, str]], now: datetime, overdue: Overdue, zone: ZoneInfo
+    points: Sequence[Point], approvals: Sequence[tuple[datetime, str]], now: datetime, due: After, zone: ZoneInfo
 ) -> Lanes | None:
     """The chart of 30 days; None before the second day of readings, as one day makes no line.
 
@@ -142,7 +142,7 @@ def lanes(
         points: oldest first.
         approvals: moments and names of baselines, oldest first.
         now: its day is the last column.
-        overdue: beyond it a day without a reading is a gap.
+        due: a day without a reading that ends after it is a gap.
         zone: whose days they are.
     """
     today = now.astimezone(zone).date()
@@ -154,7 +154,7 @@ def lanes(
         mine = [each for each in points if each.at.astimezone(zone).date() == this]
         good = [each for each in mine if each.is_read]
         if good:
-            until = overdue(good[-1].at)
+            until = due(good[-1].at)
         end = min(now, datetime(this.year, this.month, this.day, tzinfo=zone) + timedelta(days=1))
         columns.append(
             Column(

@@ -10,11 +10,12 @@ from baselines.approval import Baseline, Proposal
 from baselines.catalogue import Catalogue
 from baselines.severity import Severity
 from monitor.deps import Deps
+from monitor.schedule import next_slot
 from monitor.store.sweeps import Run
 from monitor.store.unit import Unit
 from monitor.target import Target
 from monitor.web.charts import Lanes, lanes
-from monitor.web.pages.fleet import Reading, Row, overdue, points_of, row_of, runs_of
+from monitor.web.pages.fleet import Reading, Row, points_of, row_of, runs_of
 from monitor.web.words import clock, day
 from rules.evaluate import Verdict
 from rules.findings import Kind
@@ -214,12 +215,17 @@ def target_view(name: str, deps: Deps) -> TargetView:
         ]
         return TargetView(
             row=row, now=now, findings=found, modules=modules_of(row, found, deps.catalogue),
-            chart=lanes(points_of(runs, now), approvals, now, lambda at: overdue(target, at), target.zone),
+            chart=lanes(points_of(runs, now), approvals, now, lambda at: next_reading(target, at), target.zone),
             baseline=unit.baselines.current(target),
             proposals=[(each, len(unit.baselines.decisions(each))) for each in unit.baselines.open_proposals(target)],
             runs=unit.sweeps.last(target, most=MOST_READINGS), said=said_of(unit, target),
             undecided=undecided_of(row.reading, deps.packs), running_since=running[0] if running else None,
         )  # fmt: skip
+
+
+def next_reading(target: Target, at: datetime) -> datetime:
+    """When the next reading after one of this moment is due."""
+    return next_slot(target.definition.schedule, target.zone, at)
 
 
 def modules_of(row: Row, found: Sequence[Known], catalogue: Catalogue) -> list[ModuleLine]:
