@@ -52,7 +52,8 @@ def spark(points: Sequence[Point], now: datetime, overdue: After, zone: str) -> 
         overdue: beyond it a reading is no longer drawn on.
         zone: of the days named in the label.
     """
-    good = [each for each in points if each.is_read and each.readiness is not None and each.at >= now - SPAN]
+    young = [each for each in points if each.at >= now - SPAN]
+    good = [each for each in young if each.is_read and each.readiness is not None]
     if not good:
         return Spark("", "", 0, 0, False, "Readiness: not known")
     start = good[0].at
@@ -60,25 +61,30 @@ def spark(points: Sequence[Point], now: datetime, overdue: After, zone: str) -> 
     low = min([0.95, *(each.readiness or 0.0 for each in good)])
     line: list[str] = []
     gaps: list[str] = []
-    x = y = 0.0
-    until: datetime | None = None
-    for each in good:
+    x, y, is_broken, until = 1, 3.0, True, start
+    for each in young:
+        if each.at < start:
+            continue
+        if each.readiness is None or not each.is_read:
+            is_broken = True
+            continue
         was_x, was_y = x, y
         x = round(1 + (each.at - start).total_seconds() / seconds * (WIDTH - 4))
-        y = round(3 + (1 - (each.readiness or 0.0)) / max(1e-6, 1 - low) * 14, 1)
-        if until is None:
+        y = round(3 + (1 - each.readiness) / max(1e-6, 1 - low) * 14, 1)
+        if not line:
             line.append(f"M{x} {y}")
-        elif each.at > until:
+        elif is_broken or each.at >= until:
             gaps.append(f"M{was_x} {was_y}H{x}")
             line.append(f"H{was_x}M{x} {y}")
         elif y != was_y:
             line.append(f"H{x}V{y}")
-        until = overdue(each.at)
+        is_broken, until = False, overdue(each.at)
     line.append(f"H{x}")
-    if until is not None and now > until:
+    is_old = is_broken or now >= until
+    if is_old:
         gaps.append(f"M{x} {y}H{WIDTH - 3}")
     return Spark("".join(line), "".join(gaps), x, y, good[-1].readiness != good[0].readiness and y > 3,
-                 _spark_label(good, now, is_old=until is not None and now > until, zone=zone))  # fmt: skip
+                 _spark_label(good, now, is_old=is_old, zone=zone))  # fmt: skip
 
 
 def _spark_label(good: Sequence[Point], now: datetime, *, is_old: bool, zone: str) -> str:

@@ -110,9 +110,8 @@ class Row:
         if reading.at is None:
             return "Not read yet."
         if self.target.paused_at is not None and reading.is_stale:
-            return (
-                f"Paused by {self.target.paused_by}: {self.target.paused_reason}. Last good reading {age_of(reading)}."
-            )
+            by, why = self.target.paused_by, self.target.paused_reason.rstrip(".")
+            return f"Paused by {by}: {why}. Last good reading {age_of(reading)}."
         if reading.is_stale:
             return f"Stale: last good reading {age_of(reading)}."
         return f"{reading.lists} were read. Not read: {reading.unread_words}."

@@ -267,7 +267,7 @@ def said_of(unit: Unit, target: Target) -> list[Said]:
         told.append(
             Said(
                 story.headline or (story.lines[0].sentence if story.lines else f"{target.name} was not read."), channel,
-                max(sent, default=None), len(sent) - 1, str(mine[0]["state"]), str(mine[0]["error"]),
+                max(sent, default=None), max(0, len(sent) - 1), str(mine[0]["state"]), str(mine[0]["error"]),
             )
         )  # fmt: skip
     return told
