@@ -1,11 +1,16 @@
 """The pages in a real browser: light, dark, on a phone; no other host, no violation of WCAG 2.2 AA."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from monitor.approval import propose_baseline
+from monitor.clock import SetClock
 from monitor.demo import running_demo
+from monitor.sweep import sweep
 from monitor.web.app import create_app, serve_in_thread
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -23,9 +28,102 @@ def site():
         stop()
 
 
+@pytest.fixture(scope="module")
+def troubled():
+    """Targets in every state of which a page has to warn: read in part, refused, never read, old, days missed."""
+    clock = SetClock(datetime(2026, 11, 24, 14, 12, tzinfo=UTC))
+    with running_demo(0, lambda _line: None, clock=clock, serve=False) as demo:
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(_trouble, demo, clock).result()
+        url, stop = serve_in_thread(create_app(demo.deps), 0)
+        yield url
+        stop()
+
+
+def _trouble(demo, clock):
+    demo.sweep()
+    demo.approve_first()
+    propose_baseline(demo.target, "olga.brandt", demo.deps, title="Rates of <2027>")
+    with demo.deps.store.write() as unit:
+        definition = replace(demo.target.definition, schedule="every 1d")
+        put = {
+            name: unit.targets.put(name, "production", definition, clock.at)[0]
+            for name in ("new", "old", "part", "lost")
+        }
+        unit.targets.pause(put["old"], "Carla", "release week", clock.at)
+    sweep(put["old"], clock.at, demo.deps)
+    clock.at += timedelta(days=3)
+    demo.show()
+    demo.sandbox.client.post(
+        "/sandbox/faults", json={"name": "forbidden-some", "lists": ["integration", "scheduled_job"]}
+    )
+    sweep(put["part"], clock.at, demo.deps)
+    demo.sandbox.client.post("/sandbox/faults", json={"name": "login-refused"})
+    sweep(put["lost"], clock.at, demo.deps)
+
+
+EVERYWHERE = pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390), ("light", 320)]
+)
+
+
+@pytest.mark.parametrize(
+    "name", ["", *(f"targets/{each}/production" for each in ("swa", "new", "old", "part", "lost"))]
+)
+@EVERYWHERE
+def test_every_state_reads_well_everywhere(page, troubled, name, scheme, width):
+    reads_well(page, troubled, f"/{name}", scheme, width)
+
+
+def test_data_that_is_old_shows_no_green_and_says_so(page, troubled):
+    page.goto(f"{troubled}/targets/old/production")
+    assert "Stale: last good reading 3 days ago. What you see may have changed." in page.locator("p.read").inner_text()
+    assert page.get_by_text("Paused by Carla: release week").is_visible()
+    green = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--ok')")
+    page.evaluate("document.documentElement.style.color = 'var(--ok)'")
+    shown = page.evaluate("getComputedStyle(document.documentElement).color")
+    fills = page.evaluate(
+        "[...document.querySelectorAll('svg *, main *')].map(e => getComputedStyle(e).fill + getComputedStyle(e).color)"
+    )
+    assert green
+    assert not [each for each in fills if shown in each]
+
+
+def test_the_chart_of_thirty_days_says_the_same_as_its_table(page, troubled):
+    page.goto(f"{troubled}/targets/swa/production")
+    page.get_by_text("Show as table").click()
+    rows = page.locator("section[aria-labelledby=days] tbody tr")
+    assert [row.split("\t")[:2] for row in rows.all_inner_texts()] == [
+        ["27 Nov", "1"], ["26 Nov", "none"], ["25 Nov", "none"], ["24 Nov", "1"],
+    ]  # fmt: skip
+    assert page.locator("svg.lanes .b-gap").count() == 2
+    assert page.locator("svg.lanes .b-read").count() == 2
+
+
+def test_the_keyboard_reaches_the_content_and_every_link(page, troubled):
+    page.goto(troubled)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+def test_print_is_black_on_white_without_bars_and_with_everything_open(page, site):
+    page.goto(f"{site}/targets/swa/production")
+    page.emulate_media(media="print")
+    assert not page.locator("header.top").is_visible()
+    assert page.locator("li.also").first.is_visible()
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+
+
 @pytest.mark.parametrize("path", ["/", "/targets/swa/production", "/targets/nobody/here"])
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+@EVERYWHERE
 def test_a_page_reads_well_everywhere_and_asks_nobody_else(page, site, path, scheme, width):
+    reads_well(page, site, path, scheme, width)
+
+
+def reads_well(page, site, path, scheme, width):
     asked, said = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: said.append(message.text) if "404" not in message.text else None)

@@ -1,5 +1,6 @@
 """The endpoints over real HTTP: headers, health, metrics, errors without a traceback."""
 
+import re
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import text
 
+from baselines.writer import write_configuration
+from monitor.approval import approve, propose_baseline, review_of
 from monitor.clock import SetClock
 from monitor.deps import Deps
 from monitor.schedule import Scheduler
@@ -16,6 +20,7 @@ from monitor.store.unit import Store
 from monitor.sweep import sweep
 from monitor.web.app import HEADERS, create_app, serve_in_thread
 from tests.reliability.test_process import registered
+from tests.support import CATALOGUE, configuration, swa
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 PROMTOOL = Path(__file__).parents[3] / ".tools" / "deb" / "usr" / "bin" / "promtool"
@@ -57,8 +62,40 @@ def test_what_does_not_exist_is_the_same_page_whoever_asks(site, deps, tmp_path)
     assert len({page.content for page in pages}) == 1
 
 
-def test_a_request_under_another_name_is_refused(site):
-    assert site[0].get("/", headers={"Host": "evil.example"}).status_code == 400
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "evil.example:8360", "localhost@evil.example", "::1", "a:1:2"]
+)
+def test_a_request_under_another_name_is_refused(site, host):
+    assert site[0].get("/", headers={"Host": host}).status_code == 400
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8360", "[::1]", "[::1]:8360"])
+def test_loopback_may_be_called_by_each_of_its_names(site, host):
+    assert site[0].get("/", headers={"Host": host}).status_code == 200
+
+
+def test_a_page_that_cannot_be_made_gives_a_number_and_no_traceback(site, deps, tmp_path):
+    filled(deps, tmp_path)
+    with deps.store.engine.begin() as connection:
+        connection.execute(text("update sweeps set report = '{}'"))
+    answer = site[0].get("/targets/swa/production")
+    assert answer.status_code == 500
+    assert re.search(r"Error [0-9a-f]{8}\. Nothing was changed\.", answer.text)
+    assert "Traceback" not in answer.text
+    assert "KeyError" not in answer.text
+    assert answer.headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
+
+
+def test_every_link_and_file_that_a_page_names_is_there_and_of_this_host(site, deps, tmp_path):
+    filled(deps, tmp_path)
+    for path in ("/", "/targets/swa/production", "/nothing"):
+        page = site[0].get(path).text
+        named = set(re.findall(r'(?:href|src|action)="([^"]*)"', page))
+        assert all(each.startswith(("/", "#")) for each in named), named
+        assert {site[0].get(each).status_code for each in named if each.startswith("/")} == {200}
+        assert {each for each in named if each.startswith("#") and f'id="{each[1:]}"' not in page} == set()
+        assert "style=" not in page
+        assert "<button" not in page
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
@@ -97,6 +134,23 @@ def test_values_of_a_configuration_are_never_markup(site, deps, tmp_path):
     assert "<img onerror" not in page
     assert "{{7*7}}" in page
     assert "\x1b" not in page
+
+
+def test_a_value_that_drifted_into_markup_is_shown_as_text(site, deps, tmp_path):
+    target = filled(deps, tmp_path)
+    proposal = propose_baseline(target, "olga", deps)
+    with deps.store.read() as unit:
+        digest = review_of(proposal, deps, unit).digest
+    approve(proposal, digest, "nisha", deps)
+    evil = "<img src=x onerror=alert(1)>"
+    changed = swa()
+    changed["utility"][0]["name"] = evil
+    (tmp_path / "exports" / "swa.yaml").write_bytes(write_configuration(configuration(changed), CATALOGUE))
+    sweep(target, NOW + timedelta(hours=6), deps)
+    for path in ("/", "/targets/swa/production"):
+        page = site[0].get(path).text
+        assert "&lt;img src=x onerror=alert(1)&gt;" in page
+        assert "<img src=x" not in page
 
 
 def test_a_store_that_does_not_answer_is_said_with_503(site, deps, tmp_path):
