@@ -49,12 +49,9 @@ class Deps:
     @cached_property
     def packs(self) -> "Packs":
         """Shipped packs and those named in settings."""
-        from rules.pack import Packs, load_packs, shipped_packs
+        from rules.pack import load_packs, shipped_packs
 
-        shipped = shipped_packs()
-        if not self.settings.packs:
-            return shipped
-        return Packs((*shipped.packs, *load_packs(self.settings.packs, self.catalogue).packs))
+        return load_packs(self.settings.packs, self.catalogue, beside=shipped_packs())
 
     @cached_property
     def store(self) -> "Store":

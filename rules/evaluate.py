@@ -43,9 +43,11 @@ class RuleResult:
 
 
 PASSED, FAILED, DOES_NOT_APPLY = 1, 0, 2
+PATIENCE: Final = 3  #: objects over which a rule may run out of budget before it is not tried on the others
 JOINED: Final = 40_000  #: characters of a joined expression at most
 EVIDENCE: Final = 24  #: values shown with a finding at most
 PERSONAL: Final = "(personal)"
+UNTRIED: Final = Undecided("budget", "not tried, since the expression takes too many steps on other objects")
 
 
 @dataclass(slots=True)
@@ -56,6 +58,12 @@ class _Tally:
     passed: int = 0
     findings: list[Finding] = field(default_factory=list)
     undecided: list[tuple[str, str, Undecided]] = field(default_factory=list)
+    over_budget: int = 0
+
+    @property
+    def is_spent(self) -> bool:
+        """True if it ran out of budget so often that the other objects are left undecided, untried."""
+        return self.over_budget >= PATIENCE
 
     def result(self) -> RuleResult:
         if self.findings:
@@ -153,21 +161,33 @@ def _judge_joined(subject: str, tallies: list[_Tally], facts: Facts, language: L
     for rule in rules:
         shape.merge(rule.shape("self"))
     variables, dangling_whole = _variables(rules, facts)
-    programs = [
-        (chunk, _program(language, "[" + ", ".join(tally.rule.text for tally in chunk) + "]"))
-        for chunk in _chunks(tallies)
-    ]
+    live, programs = tallies, _joined(tallies, language)
     environment = language.running
     for each, values in facts.objects(subject):
         seen, dangles = facts.of(subject, each, values, shape)
         given = {**variables, "self": seen}
         activation = environment.Activation(given)
+        if any(tally.is_spent for tally in live):
+            live = [tally for tally in live if not tally.is_spent]
+            programs = _joined(live, language)
+        for tally in tallies if len(live) < len(tallies) else ():
+            if tally.is_spent:
+                tally.undecided.append((subject, each.key, UNTRIED))
         for chunk, program in programs:
             answers = evaluated(program, activation)
             if isinstance(answers, Undecided):
                 answers = [evaluated(_program(language, tally.rule.text), activation) for tally in chunk]
             for tally, answer in zip(chunk, answers, strict=True):
                 _note(tally, answer, subject, each, given, dangles or dangling_whole, facts, language)
+
+
+def _joined(tallies: list[_Tally], language: Language) -> list[tuple[list[_Tally], Any]]:
+    """Rules in chunks, each with the one program that answers for all of it."""
+    return [
+        (chunk, _program(language, "[" + ", ".join(tally.rule.text for tally in chunk) + "]"))
+        for chunk in _chunks(tallies)
+        if chunk
+    ]
 
 
 def _chunks(tallies: list[_Tally]) -> Iterator[list[_Tally]]:
@@ -203,7 +223,8 @@ def _judge_any(tally: _Tally, facts: Facts, language: Language) -> None:
         for each, values in facts.objects(name):
             seen = facts.generic(kind, each, values, tally.rule.shape("self"))
             given = {"self": seen, "today": facts.today, "configuration": {}, "counts": {}}
-            _note(tally, evaluated(program, given), name, each, given, False, facts, language)
+            answer = UNTRIED if tally.is_spent else evaluated(program, given)
+            _note(tally, answer, name, each, given, False, facts, language)
 
 
 def _note(
@@ -217,6 +238,7 @@ def _note(
     language: Language,
 ) -> None:
     if isinstance(answer, Undecided):
+        tally.over_budget += answer.reason == "budget"
         # What meets a reference that does not resolve fails; anything else that errs is undecided.
         if not (dangles and answer.reason != "budget"):
             tally.undecided.append((resource_type, each.key, answer))
@@ -242,7 +264,7 @@ def _finding(
 def _message(rule: Rule, given: Mapping[str, Any], language: Language) -> str:
     message = rule.message
     for written, expression in rule.placeholders.items():
-        value = evaluated(_program(language, bound(expression, rule.bindings)[0]), given)
+        value = evaluated(_program(language, bound(expression, rule.bindings)), given)
         message = message.replace("{" + written + "}", _worded(value))
     return message
 

@@ -9,7 +9,7 @@ depth and sizes (docs/decisions/0004).
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from cel_expr_python import cel
@@ -18,10 +18,11 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 
 from baselines.catalogue import Catalogue, Field, FieldType
 from rules import functions
-from rules.syntax import Reads, depth_of, reads_of
+from rules.syntax import Reads, depth_of, growth_of, reads_of
 
 LONGEST: Final = 4096  #: characters of one expression
-DEEPEST: Final = 64  #: levels of the expanded syntax tree (32 as written)
+DEEPEST: Final = 64  #: levels of the expanded syntax tree (32 as written, which the engine sees to)
+LARGEST: Final = 4096  #: times the largest value read that anything in an expression may grow to
 #: Fields of ``self`` in a rule ``for: any``.
 ANY_FIELDS: Final = ("missing", "dangling", "not_allowed", "too_early")
 
@@ -53,19 +54,6 @@ class Undecided:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """A checked expression, ready to run."""
-
-    text: str
-    reads: Reads
-    program: Any
-
-    def run(self, facts: Mapping[str, Any]) -> Any:
-        """Its value, or ``Undecided``."""
-        return evaluated(self.program, facts)
-
-
 def evaluated(program: Any, facts: Any) -> Any:
     """Run a compiled program; every failure of the engine becomes ``Undecided``.
 
@@ -78,6 +66,8 @@ def evaluated(program: Any, facts: Any) -> Any:
         value = result.plain_value()
     except RuntimeError as error:
         return _undecided(str(error))
+    except MemoryError:
+        return Undecided("budget", "the expression takes too much memory")
     if result.type() == cel.Type.ERROR:
         return _undecided(str(value))
     return value
@@ -112,34 +102,30 @@ def _function(name: str, overloads: Iterable[tuple[Sequence[Any], Any]], impleme
 
 
 class Language:
-    """Compiles expressions for one catalogue."""
+    """Checks expressions against one catalogue, and compiles what is run."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
         self.running = _running_environment()
-        self._pool = _descriptors(catalogue)
-        self._functions = _checking_functions(catalogue)
-        self._checking: dict[str, Any] = {}
 
-    def _environment(self, subject: str) -> Any:
-        """The checking environment whose ``self`` is an object of this type (``any``, ``configuration``: none)."""
-        if subject not in self._checking:
-            variables = {
-                "today": cel.Type.STRING,
-                "parameters": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
-                "configuration": cel.Type(f"{_PACKAGE}.Configuration"),
-                "counts": cel.Type(f"{_PACKAGE}.Counts"),
-            }
-            if subject != "configuration":
-                name = "AnyObject" if subject == "any" else subject
-                variables["self"] = cel.Type(f"{_PACKAGE}.{name}")
-            self._checking[subject] = cel.NewEnv(
-                descriptor_pool=self._pool, variables=variables, functions=self._functions, extensions=_extensions()
-            )
-        return self._checking[subject]
+    @cached_property
+    def _checking(self) -> Any:
+        """The checking environment: one, since each costs 8 ms; ``self`` is bound to ``self_<subject>`` in it."""
+        variables = {
+            "today": cel.Type.STRING,
+            "parameters": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
+            "configuration": cel.Type(f"{_PACKAGE}.Configuration"),
+            "counts": cel.Type(f"{_PACKAGE}.Counts"),
+            "self_any": cel.Type(f"{_PACKAGE}.AnyObject"),
+        }
+        variables |= {f"self_{name}": cel.Type(f"{_PACKAGE}.{name}") for name in self.catalogue.types}
+        return cel.NewEnv(
+            descriptor_pool=_descriptors(self.catalogue), variables=variables,
+            functions=_checking_functions(self.catalogue), extensions=_extensions(),
+        )  # fmt: skip
 
-    def compile(self, text: str, subject: str, *, lets: Mapping[str, str], boolean: bool) -> Expression:
-        """Check and compile one expression of a rule for ``subject``.
+    def check(self, text: str, subject: str, *, lets: Mapping[str, str], boolean: bool = False) -> Reads:
+        """Check one expression of a rule for ``subject``; what it reads.
 
         Args:
             text: the expression.
@@ -152,35 +138,68 @@ class Language:
         """
         if len(text) > LONGEST:
             raise Refused("limit", f"{len(text)} characters, the limit is {LONGEST}.")
-        whole, shift = bound(text, lets)
+        reads, kind = self._checked(bound(text, lets), subject, _prefix(lets), len(lets))
+        if boolean and kind not in ("BOOL", "DYN"):
+            raise Refused("cel_type", f"the result is {kind.lower()}, not true or false.")
+        return reads
+
+    def check_rule(
+        self, when: str, expect: str, placeholders: Iterable[str], subject: str, *, lets: Mapping[str, str]
+    ) -> Reads:
+        """Check all that a rule says at once, a little deeper nested than it will be run; what it reads.
+
+        Four times as quick as one by one, but what is refused has no place: ask ``check`` for it.
+
+        Raises:
+            Refused: something in it does not compile.
+        """
+        if any(len(each) > LONGEST for each in (when, expect, *lets.values())):
+            raise Refused("limit", f"more than {LONGEST} characters.")
+        parts = [rule_text(when, expect, lets)]
+        parts += [bound(each, lets if each.split(".")[0] in lets else {}) for each in placeholders]
+        whole = "[" + ", ".join(f"dyn(({each}))" for each in parts) + "]"
+        return self._checked(whole, subject, "", len(lets))[0]
+
+    def _checked(self, whole: str, subject: str, prefix: str, names: int) -> tuple[Reads, str]:
+        """What a whole expression reads, and the type of its result."""
+        if subject != "configuration":
+            this = {"self": f"self_{subject}"}
+            whole, prefix = bound(whole, this), _prefix(this) + prefix
         try:
-            checked = self._environment(subject).compile(whole)
+            checked = self._checking.compile(whole)
         except RuntimeError as error:
-            raise self._refusal(str(error), shift, text) from None
+            raise self._refusal(str(error), prefix) from None
         serialised = checked.serialize()
-        if depth_of(serialised) > DEEPEST * (1 + len(lets)):
+        if depth_of(serialised) > DEEPEST * (2 + names):
             raise Refused("limit", f"nested deeper than {DEEPEST} levels.")
+        if (growth := growth_of(serialised)) > LARGEST:
+            what = f"a text or list in it may grow to {growth} times what it is made of, the limit is {LARGEST}."
+            raise Refused("limit", what)
         reads = reads_of(serialised)
+        shape = reads.roots.pop(f"self_{subject}", None)
+        if shape is not None and shape.fields:
+            reads.roots["self"] = shape
         if reads.compares_objects:
             what = "== compares objects or decimals, which means nothing; compare keys, or use equals()."
             raise Refused("cel_type", what)
-        kind = checked.return_type().name()
-        if boolean and kind not in ("BOOL", "DYN"):
-            raise Refused("cel_type", f"the result is {kind.lower()}, not true or false.")
+        if other := next((name for name in reads.roots if name.startswith("self_")), ""):
+            raise Refused("unknown_name", f"Nothing is called “{other}”.", near="self")
         for pattern in reads.patterns:
             outcome = evaluated(self.running.compile("''.matches(p)", disable_check=True), {"p": pattern})
             if isinstance(outcome, Undecided):
                 raise Refused("regex", f"the pattern {pattern!r} cannot be read: {outcome.detail}")
-        return Expression(text, reads, self.running.compile(whole))
+        return reads, checked.return_type().name()
 
-    def _refusal(self, words: str, shift: int, text: str) -> Refused:
+    def _refusal(self, words: str, prefix: str) -> Refused:
+        if "recursion" in words.lower():
+            return Refused("limit", f"nested deeper than {DEEPEST // 2} levels, names of let before it included.")
         match = re.search(r"<input>:(\d+):(\d+): (.*)", words)
         if match is None:
-            code = "limit" if "recursion" in words.lower() or "exceed" in words.lower() else "cel_syntax"
-            return Refused(code, words.splitlines()[0][:200])
-        line, column, what = int(match[1]), int(match[2]), match[3]
+            return Refused("limit" if "exceed" in words.lower() else "cel_syntax", words.splitlines()[0][:200])
+        line, column, what = int(match[1]) - prefix.count("\n"), int(match[2]), match[3]
         if line == 1:
-            column = max(0, min(column - shift, len(text)))
+            column -= len(prefix) - (prefix.rfind("\n") + 1)
+        line, column = max(line, 1), max(column, 1)
         field = re.match(r"undefined field '(\w+)' not found in struct '\w+\.(\w+)'", what)
         if field:
             near = self._near(field[1], field[2])
@@ -207,10 +226,19 @@ class Language:
         return next(iter(get_close_matches(name, known, n=1, cutoff=0.6)), "")
 
 
-def bound(text: str, lets: Mapping[str, str]) -> tuple[str, int]:
-    """The expression with its names bound before it, and by how much that shifts its columns."""
-    prefix = "".join(f"cel.bind({name}, ({inner}), " for name, inner in lets.items())
-    return f"{prefix}{text}{')' * len(lets)}", len(prefix)
+def bound(text: str, lets: Mapping[str, str]) -> str:
+    """The expression with its names bound before it; a comment ends with its line."""
+    return f"{_prefix(lets)}{text}\n{')' * len(lets)}"
+
+
+def _prefix(lets: Mapping[str, str]) -> str:
+    return "".join(f"cel.bind({name}, ({inner}\n), " for name, inner in lets.items())
+
+
+def rule_text(when: str, expect: str, lets: Mapping[str, str]) -> str:
+    """A rule as the engine runs it: 1 passed, 0 a finding, 2 does not apply to this object."""
+    inner = bound(f"({expect}\n) ? 1 : 0", lets)
+    return f"({bound(when, lets)}) ? ({inner}) : 2" if when else inner
 
 
 def _owner(struct: str) -> str:

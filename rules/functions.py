@@ -15,6 +15,7 @@ from baselines.values import DURATION, decimal_text
 _UNIT_SECONDS: Final = (365 * 86400, 30 * 86400, 7 * 86400, 86400, 3600, 60, 1)
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 NEXT_RUN_DAYS: Final = 400
+MOST_DIGITS: Final = 400  #: before or after the point; written out, more would fill the memory
 
 
 @lru_cache(1 << 14)
@@ -32,9 +33,12 @@ def quantity(value: str | int) -> Decimal:
     if match:
         return sum((Decimal(n or 0) * unit for n, unit in zip(match.groups(), _UNIT_SECONDS, strict=True)), Decimal(0))
     try:
-        return Decimal(value)
+        found = Decimal(value)
     except InvalidOperation:
         raise ValueError(f"{value!r} is neither a decimal nor a duration") from None
+    if not found.is_finite() or abs(found.adjusted()) > MOST_DIGITS:
+        raise ValueError("a number out of all bounds")
+    return found
 
 
 def _compared(test: Callable[[Decimal, Decimal], bool]) -> Callable[[Any, Any], bool]:

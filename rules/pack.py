@@ -18,12 +18,12 @@ from blake3 import blake3
 
 from baselines import document
 from baselines.catalogue import Catalogue, load_catalogue
-from baselines.errors import InvalidInput, Mistake, shown
+from baselines.errors import InvalidInput, Mistake, shown, shown_path
 from baselines.reader import raw_value, read_file
 from baselines.severity import Severity
 from baselines.values import Raw
 from rules.errors import InvalidPack
-from rules.expressions import Expression, Language, Refused, bound, language_of
+from rules.expressions import Language, Refused, language_of, rule_text
 from rules.syntax import Shape
 
 ANY: Final = "any"
@@ -56,6 +56,9 @@ _RULE_KEYS: Final = frozenset(
 )
 _TEST_KEYS: Final = frozenset(["name", "at", "given", "finds", "stage", "parameters"])
 _APPLIES_KEYS: Final = frozenset(["country", "state", "services", "stage"])
+_TEXT_KEYS: Final = frozenset(
+    ["id", "title", "severity", "for", "when", "expect", "message", "why", "fix", "statement", "kind", "basis"]
+)
 _REQUIRED_KEYS: Final = ("id", "title", "severity", "for", "expect", "message", "why", "fix", "tests")
 
 
@@ -143,9 +146,7 @@ class Rule:
     @cached_property
     def text(self) -> str:
         """As the engine runs it: 1 passed, 0 a finding, 2 does not apply to this object."""
-        lets = self.bindings
-        inner = bound(f"({self.expect}) ? 1 : 0", lets)[0]
-        return f"({bound(self.when, lets)[0]}) ? ({inner}) : 2" if self.when else inner
+        return rule_text(self.when, self.expect, self.bindings)
 
     @property
     def bindings(self) -> dict[str, str]:
@@ -213,37 +214,38 @@ def shipped_packs() -> Packs:
         return load_packs(sorted(each for each in path.iterdir() if each.is_dir()), load_catalogue())
 
 
-def load_packs(paths: Iterable[Path | str], catalogue: Catalogue) -> Packs:
+def load_packs(paths: Iterable[Path | str], catalogue: Catalogue, *, beside: Packs | None = None) -> Packs:
     """Packs from files or folders.
+
+    Args:
+        paths: of the packs.
+        catalogue: against which their expressions are checked.
+        beside: packs they are used together with; they come first in what is returned.
 
     Raises:
         InvalidPack: with file and line of every mistake in all of them.
     """
-    loader = _Loader(catalogue)
+    others = beside.packs if beside is not None else ()
+    loader = _Loader(catalogue, {rule.id: f"{rule.file}:{rule.line}" for pack in others for rule in pack.rules})
     packs = [loader.pack(Path(path)) for path in paths]
-    loader.finish()
-    return Packs(tuple(pack for pack in packs if pack is not None))
+    if loader.mistakes:
+        raise InvalidPack(loader.mistakes)
+    return Packs((*others, *(pack for pack in packs if pack is not None)))
 
 
 class _Loader:
     """Reads packs and collects every mistake."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
+    def __init__(self, catalogue: Catalogue, seen: dict[str, str]) -> None:
+        self.catalogue, self.seen = catalogue, seen
         self.language: Language = language_of(catalogue)
         self.mistakes: list[Mistake] = []
-        self.seen: dict[str, str] = {}
+        self.rules_met = len(seen)
         self.file = ""
+        self.source: list[str] = []  #: lines of the file
 
     def mistake(self, node: document.Node, path: str, code: str, what: str, mend: str) -> None:
         self.mistakes.append(Mistake(self.file, node.line, node.column, path, code, what, mend))
-
-    def finish(self) -> None:
-        if len(self.seen) > MOST_RULES:
-            what = f"{len(self.seen)} rules, the limit is {MOST_RULES}."
-            self.mistakes.append(Mistake(self.file, 0, 0, "", "limit", what, "Load fewer packs."))
-        if self.mistakes:
-            raise InvalidPack(self.mistakes)
 
     def pack(self, path: Path) -> Pack | None:
         files = [path]
@@ -251,15 +253,21 @@ class _Loader:
             head = path / "pack.yaml"
             if not head.is_file():
                 what = "The folder has no pack.yaml."
-                self.mistakes.append(Mistake(str(path), 0, 0, "", "not_found", what, "Name a pack: file or folder."))
+                mend = "Name a pack: file or folder."
+                self.mistakes.append(Mistake(shown_path(str(path)), 0, 0, "", "not_found", what, mend))
                 return None
             files = [head, *sorted(each for each in path.glob("*.yaml") if each != head)]
-        trees = [(str(file), self.tree(file)) for file in files]
-        if any(tree is None for _, tree in trees):
+        read = [self.tree(file) for file in files]
+        trees = [each for each in read if each is not None]
+        if len(trees) < len(read):
             return None
-        first_name, first = trees[0]
-        assert first is not None
-        self.file = first_name
+        listed = [tree.items.get("rules") for _, _, tree in trees]
+        self.rules_met += sum(len(each.items) for each in listed if isinstance(each, document.Sequence))
+        if self.rules_met > MOST_RULES:  # told before any is checked, which takes a millisecond each
+            what = f"{self.rules_met} rules, the limit is {MOST_RULES}."
+            self.mistakes.append(Mistake(trees[0][0], 0, 0, "", "limit", what, "Load fewer packs."))
+            return None
+        self.file, self.source, first = trees[0]
         name, version = (self.text(first, key) for key in ("pack", "version"))
         self.unknown_keys(first, frozenset(["pack", "version", "title", "requires", "applies", "rules"]), "")
         if not name or not version:
@@ -267,9 +275,8 @@ class _Loader:
             return None
         everywhere = self.applies(first)
         rules: list[Rule] = []
-        for file_name, tree in trees:
-            assert tree is not None
-            self.file = file_name
+        for file_name, source, tree in trees:
+            self.file, self.source = file_name, source
             node = tree.items.get("rules")
             if tree is not first:
                 self.unknown_keys(tree, frozenset(("rules",)), "")
@@ -279,8 +286,9 @@ class _Loader:
                 self.mistake(node or tree, "rules", "not_a_list", "rules: is a list.", "Write - id: …")
         return Pack(name, version, tuple(rules), self.text(first, "title"))
 
-    def tree(self, file: Path) -> document.Mapping | None:
-        self.file = str(file)
+    def tree(self, file: Path) -> tuple[str, list[str], document.Mapping] | None:
+        """Name, lines and content of a file."""
+        self.file = shown_path(str(file))
         try:
             data, name = read_file(file, document.SETTINGS_LIMITS)
             tree = document.read_document(data, name, limits=document.SETTINGS_LIMITS)
@@ -290,7 +298,7 @@ class _Loader:
         if not isinstance(tree, document.Mapping):
             self.mistake(tree, "", "not_a_mapping", "A pack is a mapping.", "Begin with pack: and version:.")
             return None
-        return tree
+        return self.file, data.decode("utf-8-sig").splitlines(), tree
 
     def text(self, node: document.Mapping, key: str) -> str:
         found = node.items.get(key)
@@ -329,6 +337,9 @@ class _Loader:
         for key in _REQUIRED_KEYS:
             if key not in node.items:
                 self.mistake(node, identity, "missing_key", f"The rule lacks {key}.", f"Add {key}.")
+        for key in _TEXT_KEYS & node.items.keys():
+            if not self.text(node, key):
+                self.mistake(node.items[key], identity, "bad_value", f"{key} is a text.", "Write one.")
         if len(self.mistakes) > before:
             return None
         self.identity(node, identity)
@@ -396,7 +407,11 @@ class _Loader:
         if found is None:
             return ()
         values = document.plain_value(found)
-        return tuple(each if isinstance(each, dict) else {"title": str(each)} for each in values)
+        if not isinstance(values, list) or not all(isinstance(each, dict) for each in values):
+            what, mend = "references: is a list of titles with addresses.", "Write [{title: …, url: …}]."
+            self.mistake(found, self.text(node, "id"), "bad_value", what, mend)
+            return ()
+        return tuple({key: str(value) for key, value in each.items()} for each in values)
 
     def parameters(self, node: document.Mapping, path: str) -> dict[str, str | int]:
         found = node.items.get("parameters")
@@ -413,9 +428,8 @@ class _Loader:
         self, node: document.Mapping, path: str, subject: str, parameters: Mapping[str, str | int]
     ) -> tuple[dict[str, Shape], dict[str, str], dict[str, str]] | None:
         """What the rule's expressions read, its lets, and the expressions of its message."""
-        before = len(self.mistakes)
-        shapes: dict[str, Shape] = {}
         lets: dict[str, str] = {}
+        before = len(self.mistakes)
         written = node.items.get("let")
         if written is not None and not isinstance(written, document.Mapping):
             self.mistake(written, path, "bad_value", "let: is a mapping of names.", "Write {name: 'expression'}.")
@@ -424,58 +438,82 @@ class _Loader:
             if not isinstance(inner, document.Scalar) or not _PATH.fullmatch(name) or "." in name:
                 self.mistake(inner, path, "bad_value", f"let {shown(name)} is no name.", "Use a-z, 0-9 and _.")
                 continue
-            self.expression(inner, inner.text, f"{path} › let {name}", subject, lets, shapes, boolean=False)
             lets[name] = inner.text
-        for key in ("when", "expect"):
-            each = node.items.get(key)
-            if isinstance(each, document.Scalar):
-                self.expression(each, each.text, f"{path} › {key}", subject, lets, shapes, boolean=True)
-            elif each is not None:
-                self.mistake(each, path, "bad_value", f"{key} is one expression.", "Write it as text.")
+        placeholders = self.placeholders(node, path)
+        if len(self.mistakes) > before:
+            return None
+        when, expect = self.text(node, "when"), self.text(node, "expect")
+        as_run = {"given": "true", **lets} if parameters else lets  # parameters are bound too, so one level more
+        try:
+            shapes = self.language.check_rule(when, expect, placeholders, subject, lets=as_run).roots
+        except Refused as refused:
+            self.explain(node, path, subject, lets)
+            if len(self.mistakes) == before:  # each part is right; together they are too much
+                self.refused(node.items["expect"], path, refused)
+            return None
         for unknown in shapes.get("parameters", Shape()).fields.keys() - parameters.keys():
             near = next(iter(get_close_matches(unknown, parameters, n=1)), "")
             mend = f"Did you mean {near}?" if near else "Declare it under parameters."
             self.mistake(node.items["expect"], path, "unknown_name", f"No parameter {unknown}.", mend)
-        placeholders = self.template(node, path, subject, lets, shapes)
-        return (shapes, lets, placeholders) if len(self.mistakes) == before else None
+        return shapes, lets, placeholders
+
+    def explain(self, node: document.Mapping, path: str, subject: str, lets: Mapping[str, str]) -> None:
+        """What is wrong with each expression of a rule that was refused, and where."""
+        known: dict[str, str] = {}
+        written = node.items.get("let", node)
+        assert isinstance(written, document.Mapping)
+        for name, inner in lets.items():
+            before = len(self.mistakes)
+            self.expression(written.items[name], inner, f"{path} › let {name}", subject, known)
+            if len(self.mistakes) > before:  # what rests on it would only be told again
+                return
+            known[name] = inner
+        for key in ("when", "expect"):
+            if key in node.items:
+                self.expression(node.items[key], self.text(node, key), f"{path} › {key}", subject, lets, boolean=True)
+        for placeholder in self.placeholders(node, path):
+            self.expression(node.items["message"], placeholder, path, subject, lets, code="template")
 
     def expression(
-        self, node: document.Scalar, text: str, path: str, subject: str, lets: Mapping[str, str],
-        shapes: dict[str, Shape], *, boolean: bool, code: str = "",
-    ) -> Expression | None:  # fmt: skip
+        self, node: document.Node, text: str, path: str, subject: str, lets: Mapping[str, str], *,
+        boolean: bool = False, code: str = "",
+    ) -> None:  # fmt: skip
         try:
-            compiled = self.language.compile(text, subject, lets=lets, boolean=boolean)
+            self.language.check(text, subject, lets=lets, boolean=boolean)
         except Refused as refused:
-            line, column = refused.offset
-            at = node.column + column + (0 if node.is_plain else 1) - 1 if line == 1 else column
-            mend = f"Did you mean {refused.near}?" if refused.near else "See docs/reference/expressions.md."
-            self.mistakes.append(
-                Mistake(self.file, node.line + line - 1, max(at, 1), path, code or refused.code, refused.what, mend)
-            )
-            return None
-        for root, shape in compiled.reads.roots.items():
-            shapes.setdefault(root, Shape()).merge(shape)
-        return compiled
+            inside = text if code else ""  # a placeholder stands somewhere in the message
+            self.refused(node, path, refused, code=code, inside=inside)
 
-    def template(
-        self, node: document.Mapping, path: str, subject: str, lets: Mapping[str, str], shapes: dict[str, Shape]
-    ) -> dict[str, str]:
+    def refused(self, node: document.Node, path: str, why: Refused, *, code: str = "", inside: str = "") -> None:
+        line, column = self.place(node, *why.offset, inside)
+        mend = f"Did you mean {why.near}?" if why.near else "See docs/reference/expressions.md."
+        self.mistakes.append(Mistake(self.file, line, column, path, code or why.code, why.what, mend))
+
+    def place(self, node: document.Node, line: int, column: int, inside: str) -> tuple[int, int]:
+        """Where in the file a place in an expression is (YAML; folded text keeps no lines)."""
+        here = self.source[node.line - 1][node.column - 1 :] if node.line <= len(self.source) else ""
+        if inside:
+            return node.line, node.column + max(here.find("{" + inside), 0)
+        if here.startswith(("|", ">")) and node.line < len(self.source):
+            first = self.source[node.line]
+            indent = len(first) - len(first.lstrip())
+            return (node.line + line, indent + column) if here[0] == "|" else (node.line + 1, indent + 1)
+        quote = 0 if isinstance(node, document.Scalar) and node.is_plain else 1
+        return (node.line, node.column + quote + column - 1) if line == 1 else (node.line + line - 1, column)
+
+    def placeholders(self, node: document.Mapping, path: str) -> dict[str, str]:
         """The placeholders of the message; each must be a path or a name of ``let``, checked like a rule."""
         message = node.items["message"]
-        if not isinstance(message, document.Scalar):
-            self.mistake(message, path, "template", "The message is one text.", "Write one sentence.")
-            return {}
         found: dict[str, str] = {}
-        rest = _PLACEHOLDER.sub("", message.text)
+        rest = _PLACEHOLDER.sub("", self.text(node, "message"))
         if "{" in rest or "}" in rest:
             self.mistake(message, path, "template", "A brace has no partner.", "Write {self.name}.")
-        for placeholder in _PLACEHOLDER.findall(message.text):
-            if not _PATH.fullmatch(placeholder):
-                what = f"{{{shown(placeholder)}}} is neither a dotted path nor a name of let."
-                self.mistake(message, path, "template", what, "Write {self.name}, or bind a name with let.")
+        for placeholder in _PLACEHOLDER.findall(self.text(node, "message")):
+            if _PATH.fullmatch(placeholder):
+                found[placeholder] = placeholder
                 continue
-            self.expression(message, placeholder, path, subject, lets, shapes, boolean=False, code="template")
-            found[placeholder] = placeholder
+            what = f"{{{shown(placeholder)}}} is neither a dotted path nor a name of let."
+            self.mistake(message, path, "template", what, "Write {self.name}, or bind a name with let.")
         return found
 
     def tests(self, node: document.Mapping, path: str, needs_day: bool) -> tuple[RuleTest, ...]:
@@ -524,7 +562,11 @@ class _Loader:
                 objects[type_name].append({key: raw_value(value) for key, value in item.items.items()})
         if len(self.mistakes) > before:
             return None
-        wanted = tuple({str(k): str(v) for k, v in each.items()} for each in document.plain_value(finds))
+        wanted = document.plain_value(finds)
+        if not all(isinstance(each, dict) for each in wanted):
+            self.mistake(finds, where, "bad_value", "finds: is a list of mappings.", "Write [{key: …}].")
+            return None
+        wanted = tuple({key: str(value) for key, value in each.items()} for each in wanted)
         return RuleTest(
             name, objects, wanted, at, self.text(node, "stage") or "live", self.parameters(node, where), self.file,
             node.line,

@@ -1,15 +1,18 @@
 """A pack's own tests: each rule's examples, run as everything else is."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC
-from zoneinfo import ZoneInfo
+from datetime import UTC, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from baselines.canonical import Canonicaliser
 from baselines.catalogue import Catalogue
 from baselines.configuration import ConfigObject
+from baselines.errors import Mistake
 from baselines.fingerprints import SecretKey
+from rules.errors import InvalidPack
 from rules.evaluate import RuleResult, Verdict, evaluate
 from rules.facts import Facts
 from rules.pack import Packs, Rule, RuleTest
@@ -24,6 +27,7 @@ class Outcome:
     rule: Rule
     test: RuleTest
     problem: str  #: "" where it passed; else what was expected and what came
+    is_over_budget: bool = False  #: it took too many steps; no such pack is used
 
     @property
     def passed(self) -> bool:
@@ -36,23 +40,43 @@ def run_tests(packs: Packs, catalogue: Catalogue) -> Iterator[Outcome]:
     secrets = SecretKey(b"pack tests", "test")
     for rule in packs.rules:
         for test in rule.tests:
-            yield Outcome(rule, test, _problem(rule, test, catalogue, secrets))
+            yield _outcome(rule, test, catalogue, secrets)
 
 
-def _problem(rule: Rule, test: RuleTest, catalogue: Catalogue, secrets: SecretKey) -> str:
-    zone = next((str(each["timezone"]) for each in test.given.get("utility", ()) if each.get("timezone")), "")
-    form = Canonicaliser(catalogue, zone=ZoneInfo(zone) if zone else UTC, secrets=secrets)
+def refuse_over_budget(outcomes: Iterable[Outcome]) -> None:
+    """Refuse packs whose own tests take too many steps: on a real configuration they would decide nothing.
+
+    Raises:
+        InvalidPack: with file and line of every such test.
+    """
+    mistakes = [
+        Mistake(each.test.file, each.test.line, 0, f"{each.rule.id} › {each.test.name}", "budget",
+                "The expression takes too many steps.", "Ask less of one object: fewer nested lists.")
+        for each in outcomes
+        if each.is_over_budget
+    ]  # fmt: skip
+    if mistakes:
+        raise InvalidPack(mistakes)
+
+
+def _outcome(rule: Rule, test: RuleTest, catalogue: Catalogue, secrets: SecretKey) -> Outcome:
+    zone: tzinfo = UTC
+    for each in test.given.get("utility", ()):
+        with suppress(ZoneInfoNotFoundError, ValueError, OSError):  # a wrong zone may be what the rule is about
+            zone = ZoneInfo(str(each.get("timezone") or "UTC"))
+    form = Canonicaliser(catalogue, zone=zone, secrets=secrets)
     lists: dict[str, list[ConfigObject]] = {name: [] for name in catalogue.types}
     for name, objects in test.given.items():
         for raw in objects:
             done = form.canonicalise(name, raw)
             wrong = [*done.problems, *([done.key_problem] if done.key_problem else [])]
             if wrong:
-                return f"the test cannot be read: {name}.{wrong[0].field}: {wrong[0].what} {wrong[0].mend}"
+                told = f"the test cannot be read: {name}.{wrong[0].field}: {wrong[0].what} {wrong[0].mend}"
+                return Outcome(rule, test, told)
             lists[name].append(done.object)
     facts = Facts(form.configuration(lists), catalogue, test.at or _NO_DAY, secrets)
     result = evaluate([rule.with_parameters(test.parameters)], facts, stage=test.stage)[rule.id]
-    return _compared(test, result)
+    return Outcome(rule, test, _compared(test, result), is_over_budget=result.reason == "budget")
 
 
 def _compared(test: RuleTest, result: RuleResult) -> str:

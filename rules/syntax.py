@@ -8,7 +8,7 @@ those are handed to the engine, to that depth, so nothing is converted in vain a
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
 
@@ -44,14 +44,18 @@ def _checked_expr() -> Any:
     file = descriptor_pb2.FileDescriptorProto(name="checked.proto", package="tree", syntax="proto3")
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
+        if name == "Expr":
+            message.oneof_decl.add(name="kind")
         for field_name, number, kind, repeated in fields:
             label = _F.LABEL_REPEATED if repeated else _F.LABEL_OPTIONAL
             if kind in scalars:
                 message.field.add(name=field_name, number=number, type=scalars[kind], label=label)
-            else:
-                message.field.add(
-                    name=field_name, number=number, type=_F.TYPE_MESSAGE, type_name=f".tree.{kind}", label=label
-                )
+                continue
+            added = message.field.add(
+                name=field_name, number=number, type=_F.TYPE_MESSAGE, type_name=f".tree.{kind}", label=label
+            )
+            if name == "Expr":
+                added.oneof_index = 0
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("tree.CheckedExpr"))
@@ -143,10 +147,7 @@ def _children(expr: Any) -> Iterator[Any]:
 
 
 def _kind(expr: Any) -> str:
-    for name in ("select_expr", "call_expr", "ident_expr", "const_expr", "comprehension_expr", "list_expr"):
-        if expr.HasField(name):
-            return name
-    return "struct_expr"
+    return expr.WhichOneof("kind") or "struct_expr"
 
 
 class _Walk:
@@ -219,10 +220,97 @@ class _Walk:
     def fold(self, fold: Any, scope: Mapping[str, _Values]) -> _Values:
         over = self.values(fold.iter_range, scope)
         accumulated = self.values(fold.accu_init, scope)
-        for _ in range(2):  # the second round sees what the first has put in
-            inner = {**scope, fold.accu_var: accumulated, fold.iter_var: over}
-            if fold.iter_var2:
-                inner[fold.iter_var2] = over
-            self.values(fold.loop_condition, inner)
-            accumulated = self.union([accumulated, self.values(fold.loop_step, inner)])
+        inner = {**scope, fold.accu_var: accumulated, fold.iter_var: over}
+        if fold.iter_var2:
+            inner[fold.iter_var2] = over
+        self.values(fold.loop_condition, inner)
+        # Once is enough: nobody can write an expression that looks into what a macro has gathered so far.
+        accumulated = self.union([accumulated, self.values(fold.loop_step, inner)])
         return self.values(fold.result, {**scope, fold.accu_var: accumulated})
+
+
+_ENDLESS: Final = 1 << 40
+_HANDED_ON: Final = frozenset(
+    ("distinct", "orValue", "or", "optional.of", "value", "slice", "reverse", "dyn", "_?._", "split", "substring",
+     "trim", "lowerAscii", "upperAscii", "_?_:_")
+)  # fmt: skip
+
+
+class _Size(NamedTuple):
+    """How large a value may be, in multiples of the largest value read: so many items, each so large."""
+
+    items: int = 1
+    each: int = 1
+
+    @property
+    def whole(self) -> int:
+        return self.items * self.each
+
+
+def growth_of(serialised: bytes) -> int:
+    """How many times as large as the largest value it reads a text or list may become on the way.
+
+    The engine bounds steps, not sizes: a text doubled by each of 25 names takes gigabytes in few steps.
+    """
+    envelope = any_pb2.Any.FromString(serialised)
+    growth = _Growth()
+    growth.of(_checked_expr().FromString(envelope.value).expr, {})
+    return growth.most
+
+
+class _Growth:
+    """Follows sizes through an expression."""
+
+    def __init__(self) -> None:
+        self.most = 1
+
+    def of(self, expr: Any, scope: Mapping[str, _Size]) -> _Size:
+        found = self._of(expr, scope)
+        self.most = max(self.most, found.whole)
+        return _Size(min(found.items, _ENDLESS), min(found.each, _ENDLESS))
+
+    def _of(self, expr: Any, scope: Mapping[str, _Size]) -> _Size:
+        match _kind(expr):
+            case "const_expr":
+                return _Size(1, 1 + len(expr.const_expr.string_value) // 64)
+            case "ident_expr":
+                return scope.get(expr.ident_expr.name, _Size())
+            case "select_expr":
+                return self.of(expr.select_expr.operand, scope)
+            case "call_expr":
+                return self.call(expr.call_expr, scope)
+            case "comprehension_expr":
+                return self.fold(expr.comprehension_expr, scope)
+        items = [self.of(each, scope).whole for each in _children(expr)]
+        return _Size(max(1, len(items)), max(items, default=1))
+
+    def fold(self, fold: Any, scope: Mapping[str, _Size]) -> _Size:
+        over, start = self.of(fold.iter_range, scope), self.of(fold.accu_init, scope)
+        item = _Size(1, over.each)
+        step = self.of(fold.loop_step, {**scope, fold.accu_var: start, fold.iter_var: item, fold.iter_var2: item})
+        return self.of(fold.result, {**scope, fold.accu_var: _Size(over.items * step.items, step.each)})
+
+    def call(self, call: Any, scope: Mapping[str, _Size]) -> _Size:
+        operands = [*([call.target] if call.HasField("target") else []), *call.args]
+        sizes = [self.of(each, scope) for each in operands]
+        items, each = max(one.items for one in sizes), max(one.each for one in sizes)
+        match call.function:
+            case "_+_" if items > 1:
+                return _Size(sum(one.items for one in sizes), each)
+            case "_+_" | "format":
+                return _Size(1, sum(one.whole for one in sizes))
+            case "strings.quote":
+                return _Size(1, 2 * each)
+            case "replace":
+                new = operands[2]
+                constant = _kind(new) == "const_expr"
+                return _Size(1, sizes[0].each * (1 + len(new.const_expr.string_value) if constant else 64 * each))
+            case "join":
+                return _Size(1, sizes[0].items * (sizes[0].each + (sizes[1].each if len(sizes) > 1 else 0)))
+            case "_[_]" | "_[?_]":
+                return _Size(1, sizes[0].each)
+            case "pairs":
+                return _Size(items, 2 * each)
+            case name if name in _HANDED_ON:
+                return _Size(items, each)
+        return _Size()
