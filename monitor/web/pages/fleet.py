@@ -1,7 +1,7 @@
 """The fleet: which targets need someone, which could not be read, which are quiet (S1)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ SHOWN: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW)
 FOLDED: Final = 20  #: from so many on, quiet targets are folded
 MOST_RUNS: Final = 400  #: of one target, behind its charts
 GOOD: Final = ("complete", "partial")
+ENDED: Final = (*GOOD, "failed", "poisoned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,8 @@ class Row:
     proposals: tuple[int, ...]
     baseline: int  #: 0: none
     approved_at: datetime | None
-    line: Spark
     stays_open: int  #: findings of drift and rules
+    line: Spark | None = None  #: only where a page draws it
 
     @property
     def readiness(self) -> float | None:
@@ -182,10 +183,22 @@ def fleet_view(deps: Deps) -> FleetView:
         for name, known in unit.findings.open():
             open_findings.setdefault(name, []).append(known)
         rows = [
-            row_of(unit, target, open_findings.get(target.name, []), now, deps.catalogue)
+            row_of(unit, target, open_findings.get(target.name, []), now, deps.catalogue, newest_runs(unit, target))
             for target in unit.targets.all()
         ]
-        return sorted_fleet(rows, now, unit.targets.paused_all())
+        view = sorted_fleet(rows, now, unit.targets.paused_all())
+        # Quiet rows show no line, so the history of most targets is never read.
+        return replace(
+            view,
+            needs=tuple(_with_line(unit, row, now) for row in view.needs),
+            unread=tuple(_with_line(unit, row, now) for row in view.unread),
+        )
+
+
+def _with_line(unit: Unit, row: Row, now: datetime) -> Row:
+    target = row.target
+    points = points_of(runs_of(unit, target, now))
+    return replace(row, line=spark(points, now, lambda at: overdue(target, at), target.definition.time_zone))
 
 
 def sorted_fleet(rows: Sequence[Row], now: datetime, paused_by: str = "") -> FleetView:
@@ -209,9 +222,10 @@ def overdue(target: Target, read_at: datetime) -> datetime:
     return next_slot(schedule, zone, next_slot(schedule, zone, read_at))
 
 
-def row_of(unit: Unit, target: Target, found: Sequence[Known], now: datetime, catalogue: Catalogue) -> Row:
+def row_of(
+    unit: Unit, target: Target, found: Sequence[Known], now: datetime, catalogue: Catalogue, runs: Sequence[Run]
+) -> Row:
     """One target with what is open there."""
-    runs = runs_of(unit, target, now)
     baseline = unit.baselines.current(target)
     judged = [known for known in found if known.finding.kind is not Kind.COVERAGE]
     reading = reading_of(target, runs, found, now, catalogue)
@@ -224,28 +238,33 @@ def row_of(unit: Unit, target: Target, found: Sequence[Known], now: datetime, ca
         proposals=tuple(each.id for each in unit.baselines.open_proposals(target)),
         baseline=baseline.version if baseline is not None else 0,
         approved_at=baseline.approved_at if baseline is not None else None,
-        line=spark(points_of(runs, now), now, lambda at: overdue(target, at), target.definition.time_zone),
         stays_open=len(judged),
     )
 
 
+def newest_runs(unit: Unit, target: Target) -> Sequence[Run]:
+    """Sweeps that ended, newest first, back to the newest good one."""
+    newest = unit.sweeps.last(target, states=ENDED)
+    if not newest or newest[0].state in GOOD:
+        return newest
+    runs = unit.sweeps.last(target, most=MOST_RUNS, states=ENDED)
+    return runs if any(run.state in GOOD for run in runs) else [*runs, *unit.sweeps.last(target, states=GOOD)]
+
+
 def runs_of(unit: Unit, target: Target, now: datetime) -> list[Run]:
-    """Sweeps of 30 days that ended, newest first, and in any case the newest good one."""
-    ended = unit.sweeps.last(target, most=MOST_RUNS, states=(*GOOD, "failed", "poisoned"))
-    young = [run for run in ended if run.claimed_at > now - SPAN]
-    if not any(run.state in GOOD for run in young):
-        young += unit.sweeps.last(target, states=GOOD)
-    return young
+    """Sweeps of 30 days that ended, newest first: what charts show."""
+    ended = unit.sweeps.last(target, most=MOST_RUNS, states=ENDED)
+    return [run for run in ended if now - SPAN < run.claimed_at <= now]
 
 
-def points_of(runs: Sequence[Run], now: datetime) -> list[Point]:
+def points_of(runs: Sequence[Run]) -> list[Point]:
     """Sweeps as charts see them, oldest first."""
     return [
         Point(
             run.claimed_at, run.state in GOOD, run.state == "complete", run.report.get("readiness"),
             run.report.get("findings", 0), run.report.get("drift", 0),
         )
-        for run in reversed(runs) if now - SPAN < run.claimed_at <= now
+        for run in reversed(runs)
     ]  # fmt: skip
 
 
