@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from prometheus_client import exposition
 from prometheus_client.openmetrics import exposition as openmetrics
 
+from baselines.errors import Smart360Error
 from monitor.deps import Deps
 from monitor.errors import StoreError, UnknownTarget
 from monitor.metrics import make_registry
@@ -39,6 +40,13 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 NOTHING_HERE: Final = "There is nothing here that you may see."
+
+
+class PortTaken(Smart360Error):
+    """The port of the pages is not to be had."""
+
+    code = "port_taken"
+    exit_code = 2
 
 
 def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
@@ -135,11 +143,21 @@ def _stuck_loops(deps: Deps, scheduler: Scheduler | None) -> list[str]:
 
 
 def serve_in_thread(app: FastAPI, port: int) -> tuple[str, Callable[[], None]]:
-    """Serve on loopback from a thread; returns the address and what stops it."""
+    """Serve on loopback from a thread; returns the address and what stops it.
+
+    Raises:
+        PortTaken: somebody else listens there.
+    """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    listener.bind(("127.0.0.1", port))
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        mend = f"Put another one: --port {port + 1}."
+        raise PortTaken(f"nothing can listen there: {error.strerror}.", where=f"port {port}", mend=mend) from None
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="web", daemon=True)
     thread.start()

@@ -18,7 +18,7 @@ from monitor.schedule import Scheduler
 from monitor.settings import Settings
 from monitor.store.unit import Store
 from monitor.sweep import sweep
-from monitor.web.app import HEADERS, create_app, serve_in_thread
+from monitor.web.app import HEADERS, PortTaken, create_app, serve_in_thread
 from tests.reliability.test_process import registered
 from tests.support import CATALOGUE, configuration, swa
 
@@ -96,6 +96,12 @@ def test_every_link_and_file_that_a_page_names_is_there_and_of_this_host(site, d
         assert {each for each in named if each.startswith("#") and f'id="{each[1:]}"' not in page} == set()
         assert "style=" not in page
         assert "<button" not in page
+
+
+def test_a_port_that_is_taken_is_said_with_what_to_do(site, deps):
+    taken = site[0].base_url.port
+    with pytest.raises(PortTaken, match=f"port {taken}: nothing can listen there: .* Mend: Put another one: --port"):
+        serve_in_thread(create_app(deps), taken)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
