@@ -184,7 +184,7 @@ class Catalogue:
 
 def plural_of(name: str) -> str:
     """English plural as the catalogue forms it where none is written."""
-    if name.endswith("y"):
+    if name.endswith("y") and not name.endswith(("ay", "ey", "oy", "uy")):
         return name[:-1] + "ies"
     return name + ("es" if name.endswith(("s", "x")) else "s")
 

@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Callable
+from functools import cached_property
 from typing import Final
 
 PREFIX: Final = "secret:"
@@ -15,8 +17,9 @@ _VALUE: Final = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----|eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}\."
 )
 #: Stand-ins people type when they mean to set the secret later.
-PLACEHOLDERS: Final = ("changeme", "change-me", "change_me", "password", "secret", "test", "xxx", "todo", "tbd",
-                       "placeholder", "dummy", "none", "n/a", "0000", "1234", "12345", "123456")  # fmt: skip
+PLACEHOLDERS: Final = ("changeme", "change-me", "change_me", "password", "secret", "admin", "test", "xxx", "xxxx",
+                       "todo", "tbd", "placeholder", "dummy", "none", "n/a",
+                       "0000", "1234", "12345", "123456")  # fmt: skip
 
 
 class SecretKey:
@@ -27,8 +30,21 @@ class SecretKey:
     it); of two fields they do not.
     """
 
-    def __init__(self, installation_key: bytes, tenant: str) -> None:
-        self._key = hmac.new(installation_key, b"smart360 fingerprint\0" + tenant.encode(), hashlib.sha256).digest()
+    def __init__(self, installation_key: bytes | Callable[[], bytes], tenant: str) -> None:
+        """``installation_key`` may be asked for when a secret is first met: a file without one needs no key."""
+        self._installation_key, self.tenant = installation_key, tenant
+
+    @cached_property
+    def _key(self) -> bytes:
+        key = self._installation_key
+        if not isinstance(key, bytes):
+            key = key()
+        return hmac.new(key, b"smart360 fingerprint\0" + self.tenant.encode(), hashlib.sha256).digest()
+
+    @property
+    def was_used(self) -> bool:
+        """True once a secret was met."""
+        return "_key" in self.__dict__
 
     def __repr__(self) -> str:
         return "SecretKey(***)"

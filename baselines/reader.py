@@ -200,7 +200,7 @@ class _Reader:
         lists = {name: each.objects for name, each in self.lists.items() if name not in not_read}
         if self.form.met_fingerprints:
             about.setdefault(KEY, "unknown")
-        else:
+        elif self.secrets.was_used:
             about[KEY] = self.secrets.id
         return self.form.configuration(lists, about=about, gaps=tuple(self.gaps), file=self.name)
 

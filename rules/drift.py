@@ -50,7 +50,8 @@ def _title(change: Change, kind: ResourceType | None) -> str:
 _WORDS = {Op.ADDED: "added", Op.REMOVED: "removed", Op.CHANGED: "changed", Op.MOVED: "moved"}
 
 
-def _field(change: Change, kind: ResourceType | None) -> Field | None:
+def field_of(change: Change, kind: ResourceType | None) -> Field | None:
+    """The field a change is in, in the item of a list where it is there."""
     if kind is None or not change.steps:
         return None
     field = kind.fields.get(str(change.steps[0]))
@@ -70,12 +71,17 @@ def worded(value: Canonical, field: Field | None) -> str:
     if isinstance(value, dict | list):
         text = spelled(value)
     else:
-        text = scalar_text(value)
-        if field is not None and field.type is FieldType.DECIMAL and field.unit == "currency" and text[-1:].isdigit():
-            whole, _, places = text.partition(".")
-            text = f"{whole}.{places:0<2}"
+        text = with_places(scalar_text(value), field)
     text = text.replace("\n", " ")
     return text if len(text) <= LONGEST else f"{text[:28]}…({len(text)} characters)…{text[-12:]}"
+
+
+def with_places(text: str, field: Field | None) -> str:
+    """A number as people read it: money has at least two places."""
+    if field is None or field.type is not FieldType.DECIMAL or field.unit != "currency" or not text[-1:].isdigit():
+        return text
+    whole, _, places = text.partition(".")
+    return f"{whole}.{places:0<2}"
 
 
 def sentence(change: Change, kind: ResourceType | None) -> str:
@@ -83,7 +89,7 @@ def sentence(change: Change, kind: ResourceType | None) -> str:
     name = _name(change, kind)
     if change.is_whole_object:
         return f"{name} {'came' if change.op is Op.ADDED else 'is gone'}; nobody approved it."
-    field = _field(change, kind)
+    field = field_of(change, kind)
     old, new = worded(masked(change, kind, change.old), field), worded(masked(change, kind, change.new), field)
     unit = f" {field.unit}" if field is not None and field.unit not in ("", "currency") else ""
     if change.path == "is_active" and isinstance(change.new, bool):
@@ -101,7 +107,7 @@ def sentence(change: Change, kind: ResourceType | None) -> str:
 def _fix(change: Change, kind: ResourceType | None) -> str:
     screen = kind.screen if kind is not None else ""
     where = f"{screen} › {change.key}" if screen else f"{change.resource_type} {change.key}"
-    field = _field(change, kind)
+    field = field_of(change, kind)
     if change.is_whole_object:
         act = "remove it" if change.op is Op.ADDED else "create it again as approved"
     elif change.op is Op.MOVED:

@@ -8,9 +8,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from baselines.errors import shown
 
 
@@ -51,6 +48,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Rows for people: aligned on a terminal, plain and uncut elsewhere."""
     safe = [[shown_whole(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+
         made = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
             made.add_column(column, overflow="fold")
