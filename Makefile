@@ -12,6 +12,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(UV): requirements-uv.lock
+	@python3 -m pip --version >/dev/null 2>&1 || { echo "$$(command -v python3) has no pip: run 'deactivate' if a virtual environment is active, else install pip."; exit 1; }
 	@python3 -m pip install --quiet --disable-pip-version-check --require-hashes --upgrade --target .tools -r $<
 	@touch $@
 
