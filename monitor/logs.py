@@ -33,7 +33,7 @@ def set_up_logs(*, verbose: bool, as_json: bool | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whichever it is by then, never a closed one
         cache_logger_on_first_use=False,
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
