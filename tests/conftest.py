@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 from sqlalchemy import create_engine, text
 
@@ -25,6 +26,13 @@ FLAGS = [
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests last: the browser keeps an event loop that async tests cannot share."""
     items.sort(key=lambda item: "page" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_come() -> Iterator[None]:
+    """A command run inside a test configures logs for its process; the next test must not inherit that."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -42,12 +42,12 @@ DEEP = "[" * 40 + "]" * 40
 
 
 def test_b01_an_alias_bomb_is_refused_within_two_seconds():
-    started = time.monotonic()
+    started = time.process_time()
     assert refusal(ALIAS_BOMB) == [
         "too_many_nodes t.yaml:3:45: a2[7]: Aliases expand to more than 10 times what is written. "
         "Mend: Write the values out."
     ]
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_b01_aliases_that_nest_deeper_than_the_limit_are_refused():
@@ -629,11 +629,11 @@ CHILD = textwrap.dedent(
 
     memory = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + (512 << 20)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    started = time.monotonic()
+    started = time.process_time()
     try:
         read_configuration(sys.argv[1], CATALOGUE, SECRETS)
     except InvalidConfiguration as error:
-        print(json.dumps([error.mistakes[0].code, len(error.lines()), time.monotonic() - started]))
+        print(json.dumps([error.mistakes[0].code, len(error.lines()), time.process_time() - started]))
         raise SystemExit(2) from None
     """
 )
