@@ -76,14 +76,16 @@ def test_every_command_line_that_is_shown_names_a_command(document, capsys):
         assert {word for word in words if word.startswith("--")} <= known, f"{document.name} shows {words}"
 
 
-def test_files_are_checked_as_the_readme_shows(environment):
+def test_files_are_checked_as_the_readme_shows(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
     (block,) = (each for each in blocks(README, "sh") if "make setup" in each)
     lines = [shlex.split(line, comments=True) for line in block.splitlines()]
     ours = [words[1:] for words in lines if words[0].removeprefix(".venv/bin/") == "smart360-monitor"]
     assert {words[0] for words in ours} == {"check", "diff", "rules"}
     for words in ours:
         if words[:2] != ["rules", "test"]:  # a test of its own, and slow
-            assert called(words, ROOT, environment)
+            assert run(words) == 0, words
+            assert capsys.readouterr().out
 
 
 @pytest.mark.long
