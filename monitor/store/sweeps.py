@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.engine import Connection
 
 from monitor.errors import Fenced
-from monitor.store.tables import SweepRow
+from monitor.store.tables import SweepRow, TargetRow
 from monitor.store.values import from_json, to_json
 from monitor.target import Target
 
@@ -53,6 +53,8 @@ class Sweeps:
         A running sweep whose lease is over died: it becomes ``failed``, and this one goes on. A slot
         that comes while one runs is ``skipped`` and said (F47).
         """
+        # One claim of a target at a time; rows that only refer to it are not held up.
+        self._connection.execute(select(TargetRow.id).where(TargetRow.id == target.id).with_for_update(key_share=True))
         running = self._connection.execute(
             select(_COLUMNS.id, _COLUMNS.lease_until, _COLUMNS.slot)
             .where(_COLUMNS.target_id == target.id, _COLUMNS.state == "running")
@@ -122,15 +124,12 @@ class Sweeps:
     def expired(self, now: datetime) -> Sequence[tuple[int, int]]:
         """(sweep, target) of sweeps whose worker is gone; they become ``failed``."""
         gone = self._connection.execute(
-            select(_COLUMNS.id, _COLUMNS.target_id).where(_COLUMNS.state == "running", _COLUMNS.lease_until <= now)
-        ).all()
-        for sweep_id, _ in gone:
-            self._connection.execute(
-                update(SweepRow)
-                .where(_COLUMNS.id == sweep_id, _COLUMNS.state == "running")
-                .values(state="failed", finished_at=now, fault="died", cure="It is run again by itself.")
-            )
-        return [(sweep_id, target_id) for sweep_id, target_id in gone]
+            update(SweepRow)
+            .where(_COLUMNS.state == "running", _COLUMNS.lease_until <= now)
+            .values(state="failed", finished_at=now, fault="died", cure="It is run again by itself.")
+            .returning(_COLUMNS.id, _COLUMNS.target_id)
+        )
+        return [(row.id, row.target_id) for row in gone]
 
     def deaths(self, target: Target) -> int:
         """How many of its last sweeps in a row died with their worker."""

@@ -88,7 +88,7 @@ class Targets:
             .where(_COLUMNS.removed_at.is_(None), _COLUMNS.paused_at.is_(None), _COLUMNS.next_run_at <= now)
             .order_by(_COLUMNS.next_run_at)
             .limit(most)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, key_share=True)
         )
         return [_target(row) for row in rows]
 
