@@ -8,9 +8,8 @@ from sqlalchemy.engine import Connection
 
 from baselines.approval import Baseline, ChangeKey, Decided, Decision, Proposal, ProposalState
 from baselines.configuration import Configuration
-from baselines.errors import DamagedContent
 from monitor.errors import NotFound
-from monitor.store.snapshots import Snapshots
+from monitor.store.snapshots import Snapshots, damaged
 from monitor.store.tables import BaselineRow, DecisionRow, ProposalRow, TargetRow
 from monitor.target import Target
 
@@ -58,10 +57,7 @@ class Baselines:
         about = {"tenant": target.tenant, "environment": target.environment}
         configuration = self._snapshots.configuration(row.tree, row.form, about=about)
         if configuration.digest != row.digest:
-            raise DamagedContent(
-                "the stored baseline does not have the approved digest.", where=f"{target.name} baseline {version}",
-                mend="Restore a backup: smart360-monitor db restore.",
-            )  # fmt: skip
+            raise damaged(f"{target.name} baseline {version}")
         return configuration
 
     def approved(self, target: Target) -> Configuration | None:

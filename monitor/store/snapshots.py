@@ -1,10 +1,11 @@
 """Snapshots: content-addressed, so what did not change costs one row and no second copy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import zstandard
 from blake3 import blake3
 from sqlalchemy import Row, delete, insert, select
@@ -14,6 +15,7 @@ from sqlalchemy.engine import Connection
 from baselines.configuration import ConfigObject, Configuration, ObjectList, list_digest, packed, unpacked
 from baselines.coverage import Gap
 from baselines.errors import DamagedContent
+from monitor.store.engine import told_as_store_errors
 from monitor.store.tables import ListRow, MemoryRow, SnapshotRow, TreeRow
 from monitor.store.values import from_json, to_json
 from monitor.store.values import packed as packed_value
@@ -109,13 +111,16 @@ class Snapshots:
                 )
             )
         }
+        for content in contents.values():
+            if content not in heads:
+                raise damaged(f"list {content[:12]}")
         return {name: StoredList(self._connection.engine, heads[content]) for name, content in contents.items()}
 
     def _keep_list(self, listed: ObjectList) -> str:
         stored = getattr(listed, "content", "")
         if stored:
             return str(stored)
-        content = content_of(listed)
+        content = content_of(listed.digest, listed.objects)
         there = self._connection.execute(select(_LISTS.content).where(_LISTS.content == content)).first()
         if there is None:
             body = zstandard.ZstdCompressor(level=3).compress(packed(listed.objects))
@@ -129,8 +134,14 @@ class Snapshots:
     def configuration(
         self, tree: str, form: str, *, gaps: tuple[Gap, ...] = (), about: Mapping[str, Any] | None = None
     ) -> Configuration:
-        """A configuration whose lists are read from the database only when looked into."""
-        body = self._connection.execute(select(TreeRow.body).where(TreeRow.content == tree)).scalar_one()
+        """A configuration whose lists are read from the database only when looked into.
+
+        Raises:
+            DamagedContent: its tree or one of its lists is not what was kept (F62).
+        """
+        body = self._connection.execute(select(TreeRow.body).where(TreeRow.content == tree)).scalar()
+        if body is None or blake3(body.encode()).hexdigest() != tree:
+            raise damaged(f"tree {tree[:12]}")
         contents: dict[str, str] = from_json(body, dict[str, str])
         lists = self._lists(contents)
         return Configuration(lists=lists, version=form, about=about or {}, gaps=gaps)
@@ -168,6 +179,8 @@ class Snapshots:
         configuration = self.configuration(
             found["tree"], found["form"], gaps=from_json(found["gaps"], tuple[Gap, ...]), about=about
         )
+        if configuration.digest != found["digest"]:
+            raise damaged(f"{target.name} snapshot {found['id']}")
         return Snapshot(
             found["id"], target.name, found["taken_at"], found["digest"], found["lists_read"], found["lists_total"],
             found["objects"], configuration,
@@ -193,22 +206,29 @@ class StoredList(ObjectList):
         self.content: str = head.content
 
         def load() -> tuple[ConfigObject, ...]:
-            with engine.connect().execution_options(readonly=True) as connection:
-                body = connection.execute(select(_LISTS.body).where(_LISTS.content == head.content)).scalar_one()
-            objects = unpacked(zstandard.ZstdDecompressor().decompress(body))
-            if list_digest(head.resource_type, objects, head.form) != head.digest:
-                raise DamagedContent(
-                    "the stored bytes do not have their digest.", where=f"list {head.content[:12]}",
-                    mend="Restore a backup: smart360-monitor db restore.",
-                )  # fmt: skip
+            with told_as_store_errors(engine), engine.connect().execution_options(readonly=True) as connection:
+                body = connection.execute(select(_LISTS.body).where(_LISTS.content == head.content)).scalar()
+            try:
+                objects = unpacked(zstandard.ZstdDecompressor().decompress(body or b""))
+            except (zstandard.ZstdError, msgspec.DecodeError):
+                raise damaged(f"list {head.content[:12]}") from None
+            digest = list_digest(head.resource_type, objects, head.form)
+            if digest != head.digest or content_of(digest, objects) != head.content:
+                raise damaged(f"list {head.content[:12]}")
             return objects
 
         super().__init__(head.resource_type, head.form, head.digest, head.count, load)
 
 
-def content_of(listed: ObjectList) -> str:
+def damaged(where: str) -> DamagedContent:
+    """What is stored there is not what was kept; it is used for nothing (F62)."""
+    what = "the stored bytes do not have their digest."
+    return DamagedContent(what, where=where, mend="Stop the service and restore a backup of the database.")
+
+
+def content_of(digest: str, objects: Iterable[ConfigObject]) -> str:
     """Name of a list's content: meaning and ids; who touched an object when does not make another one."""
-    hasher = blake3(f"{listed.digest}\0".encode())
-    for each in listed.objects:
+    hasher = blake3(f"{digest}\0".encode())
+    for each in objects:
         hasher.update(f"{each.key}\0{each.id}\0".encode())
     return hasher.hexdigest()

@@ -43,7 +43,11 @@ class Targets:
             )
         else:
             values: dict[str, object] = {"definition": body, "removed_at": None}
-            if _target(found).definition.schedule != definition.schedule or found._mapping["removed_at"] is not None:
+            before = _target(found)
+            moved = (before.definition.schedule, before.definition.time_zone) != (
+                definition.schedule, definition.time_zone
+            )  # fmt: skip
+            if moved or before.removed_at is not None:
                 values["next_run_at"] = now
             self._connection.execute(update(TargetRow).where(_COLUMNS.id == found._mapping["id"]).values(**values))
         return self.named(f"{tenant}/{environment}"), found is None
