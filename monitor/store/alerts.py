@@ -1,7 +1,7 @@
 """The outbox: what is to be said, and what stands where in which channel (P4)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Row, func, insert, select, update
@@ -37,23 +37,23 @@ class Alerts:
     def queue(self, target: Target, channel: str, story: AlertStory, reason: str, now: datetime) -> None:
         """Queue a revision of a message; earlier ones that still wait are superseded by it, their events kept."""
         waiting = self._connection.execute(
-            select(_COLUMNS.id, _COLUMNS.story)
-            .where(_COLUMNS.channel == channel, _COLUMNS.key == story.key, _COLUMNS.state == "waiting")
-            .order_by(_COLUMNS.revision)
-        ).all()
-        events = story.events
-        for row in reversed(waiting):
-            events = (*from_json(row.story, AlertStory).events, *events)
-        if waiting:
-            self._connection.execute(
-                update(AlertRow).where(_COLUMNS.id.in_([row.id for row in waiting])).values(state="superseded")
+            select(_COLUMNS.id, _COLUMNS.story, _COLUMNS.attempts)
+            .where(
+                _COLUMNS.channel == channel, _COLUMNS.key == story.key, _COLUMNS.state == "waiting",
+                _COLUMNS.told == 0,  # else it is said to its end first, or its thread would say it twice
             )
-        from dataclasses import replace
-
+            .order_by(_COLUMNS.revision)
+        ).all()  # fmt: skip
+        events = tuple(event for row in waiting for event in from_json(row.story, AlertStory).events)
+        self._connection.execute(
+            update(AlertRow).where(_COLUMNS.id.in_([row.id for row in waiting])).values(state="superseded")
+        )
         self._connection.execute(
             insert(AlertRow).values(
                 target_id=target.id, channel=channel, key=story.key, revision=story.revision, reason=reason,
-                story=to_json(replace(story, events=events)), state="waiting", next_try_at=now, created_at=now,
+                story=to_json(replace(story, events=(*events, *story.events))), state="waiting", next_try_at=now,
+                # An answer may have been lost: tried once, a message is searched for before it is posted.
+                attempts=max((row.attempts for row in waiting), default=0), created_at=now,
             )
         )  # fmt: skip
 

@@ -19,6 +19,7 @@ _TARGETS = TargetRow.__table__.c
 _ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 #: Odd, so that it is a bijection on four characters: numbers look unrelated and never come twice.
 _SPREAD: Final = 700_001
+_AT_ONCE: Final = 10_000  #: PostgreSQL takes 65,535 parameters in a statement
 
 
 class Moved(Exception):
@@ -129,10 +130,9 @@ class Findings:
             Moved: a person acted meanwhile; nothing of the transaction may stand.
         """
         seen = [step.known for step in settlement.of(Event.SEEN) if step.known is not None]
-        if seen:
-            self._connection.execute(
-                update(FindingRow).where(_COLUMNS.id.in_([each.id for each in seen])).values(last_seen=now)
-            )
+        for start in range(0, len(seen), _AT_ONCE):
+            ids = [each.id for each in seen[start : start + _AT_ONCE]]
+            self._connection.execute(update(FindingRow).where(_COLUMNS.id.in_(ids)).values(last_seen=now))
         result = {each.finding.fingerprint: each for each in seen}
         for step in settlement.news:
             if step.known is None:
@@ -165,7 +165,7 @@ class Findings:
         values: dict[str, Any] = {"state": state.value, "changed_at": now, "version": known.version + 1}
         values |= {"resolution": step.resolution, "detail": step.detail}
         if step.event is not Event.RESOLVED:
-            values |= {"last_seen": now, "by": "", **_searchable(step.finding)}
+            values |= {"last_seen": now, "by": "", "note": "", **_searchable(step.finding)}
         if step.event is Event.REOPENED:
             values |= {"times_opened": known.times_opened + 1, "alert_key": alert_key}
         return self._write(known, values)
