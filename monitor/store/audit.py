@@ -1,7 +1,7 @@
 """The audit log: each entry chained to the one before and signed, so that no change goes unnoticed (P8)."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import orjson
 from blake3 import blake3
@@ -38,7 +38,7 @@ class Entry:
             name: getattr(self, name)
             for name in ("seq", "actor", "tenant", "action", "object", "content", "reason", "prev", "public_key")
         }
-        fields["at"] = self.at.isoformat()
+        fields["at"] = self.at.astimezone(UTC).isoformat()
         return blake3(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from monitor.store.engine import insert_into
 from monitor.store.tables import CounterRow
 from monitor.store.values import from_json, to_json
 
@@ -20,9 +20,9 @@ class Counters:
 
     def add(self, name: str, amounts: Mapping[tuple[str, ...], int]) -> None:
         """Add to a counter, by its label values."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         for labels, amount in amounts.items():
-            statement = dialect.insert(CounterRow).values(name=name, labels=to_json(labels), value=amount)
+            values = {"name": name, "labels": to_json(labels), "value": amount}
+            statement = insert_into(self._connection, CounterRow).values(**values)
             self._connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=["name", "labels"], set_={"value": CounterRow.value + statement.excluded.value}

@@ -11,6 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -60,6 +61,11 @@ def _prepare_sqlite(engine: Engine, busy_ms: int) -> None:
         # A transaction that reads first and writes later would fail at once on a busy file.
         read_only = connection.get_execution_options().get("readonly")
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def insert_into(connection: Connection, table: Any) -> Any:
+    """An insert that can say what happens where its row is there; each engine has its own."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
 
 
 @contextmanager

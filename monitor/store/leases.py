@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import case, or_, select, update
 from sqlalchemy.engine import Connection
 
+from monitor.store.engine import insert_into
 from monitor.store.tables import LeaseRow
 
 _COLUMNS = LeaseRow.__table__.c
@@ -18,21 +19,21 @@ class Leases:
 
     def take(self, name: str, owner: str, now: datetime, lasts: timedelta) -> bool:
         """Take a right, or keep it; False while another holds it."""
-        row = self._connection.execute(
-            select(_COLUMNS.owner, _COLUMNS.fence, _COLUMNS.until).where(_COLUMNS.name == name).with_for_update()
-        ).first()
-        if row is None:
-            self._connection.execute(insert(LeaseRow).values(name=name, owner=owner, fence=1, until=now + lasts))
-            return True
-        if row.owner != owner and row.until > now:
-            return False
-        fence = row.fence if row.owner == owner else row.fence + 1
-        self._connection.execute(
-            update(LeaseRow)
-            .where(_COLUMNS.name == name, _COLUMNS.fence == row.fence)
-            .values(owner=owner, fence=fence, until=now + lasts)
-        )
-        return True
+        # One statement, so that of two that find nobody there one wins.
+        taken = self._connection.execute(
+            insert_into(self._connection, LeaseRow)
+            .values(name=name, owner=owner, fence=1, until=now + lasts)
+            .on_conflict_do_update(
+                index_elements=["name"],
+                set_={
+                    "owner": owner, "until": now + lasts,
+                    "fence": _COLUMNS.fence + case((_COLUMNS.owner == owner, 0), else_=1),
+                },
+                where=or_(_COLUMNS.owner == owner, _COLUMNS.until <= now),
+            )
+            .returning(_COLUMNS.fence)
+        )  # fmt: skip
+        return taken.first() is not None
 
     def give_back(self, owner: str, now: datetime) -> None:
         """End all leases of a process that stops."""

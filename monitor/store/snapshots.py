@@ -9,13 +9,12 @@ import msgspec
 import zstandard
 from blake3 import blake3
 from sqlalchemy import Row, delete, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from baselines.configuration import ConfigObject, Configuration, ObjectList, list_digest, packed, unpacked
 from baselines.coverage import Gap
 from baselines.errors import DamagedContent
-from monitor.store.engine import told_as_store_errors
+from monitor.store.engine import insert_into, told_as_store_errors
 from monitor.store.tables import ListRow, MemoryRow, SnapshotRow, TreeRow
 from monitor.store.values import from_json, to_json
 from monitor.store.values import packed as packed_value
@@ -57,12 +56,6 @@ class Memory:
     known: Mapping[str, str] = field(default_factory=dict)  #: newest reading of each list, by its content
 
 
-def upsert_nothing(connection: Connection, table: Any, values: Mapping[str, Any]) -> None:
-    """Insert unless it is there: content-addressed rows are the same whoever writes them."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
-
-
 class Snapshots:
     """The tables ``snapshots``, ``trees``, ``lists`` and ``memories``."""
 
@@ -91,7 +84,7 @@ class Snapshots:
         contents = {name: self._keep_list(listed) for name, listed in sorted(configuration.lists.items())}
         body = to_json(contents)
         name = blake3(body.encode()).hexdigest()
-        upsert_nothing(self._connection, TreeRow, {"content": name, "body": body})
+        self._keep_once(TreeRow, content=name, body=body)
         return name
 
     def keep_lists(self, lists: Mapping[str, ObjectList]) -> Mapping[str, str]:
@@ -124,12 +117,15 @@ class Snapshots:
         there = self._connection.execute(select(_LISTS.content).where(_LISTS.content == content)).first()
         if there is None:
             body = zstandard.ZstdCompressor(level=3).compress(packed(listed.objects))
-            upsert_nothing(
-                self._connection, ListRow,
-                {"content": content, "digest": listed.digest, "form": listed.version, "count": listed.count,
-                 "resource_type": listed.resource_type, "body": body},
+            self._keep_once(
+                ListRow, content=content, digest=listed.digest, form=listed.version, count=listed.count,
+                resource_type=listed.resource_type, body=body,
             )  # fmt: skip
         return content
+
+    def _keep_once(self, table: Any, **values: Any) -> None:
+        """Content-addressed rows are the same whoever writes them."""
+        self._connection.execute(insert_into(self._connection, table).values(**values).on_conflict_do_nothing())
 
     def configuration(
         self, tree: str, form: str, *, gaps: tuple[Gap, ...] = (), about: Mapping[str, Any] | None = None

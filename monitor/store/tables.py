@@ -363,8 +363,3 @@ class SwitchRow(Base):
     value: Mapped[str]
     by: Mapped[str]
     at: Mapped[datetime]
-
-
-def plain(row: Any) -> dict[str, Any]:
-    """A row's columns by name."""
-    return dict(row._mapping)

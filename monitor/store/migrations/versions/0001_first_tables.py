@@ -302,6 +302,11 @@ def upgrade() -> None:
                 f"create trigger audit_no_{act} before {act} on audit "
                 "begin select raise(abort, 'audit entries are never changed'); end"
             )
+        op.execute(  # `insert or replace` deletes without asking the trigger above
+            "create trigger audit_no_replace before insert on audit "
+            "when exists (select 1 from audit where seq = new.seq or hash = new.hash) "
+            "begin select raise(abort, 'audit entries are never changed'); end"
+        )
     else:
         op.execute(
             "create function audit_is_kept() returns trigger language plpgsql as "
@@ -311,51 +316,3 @@ def upgrade() -> None:
             "create trigger audit_no_change before update or delete or truncate on audit "
             "for each statement execute function audit_is_kept()"
         )
-
-
-def downgrade() -> None:
-    op.drop_table("decisions")
-    op.drop_table("baselines")
-    with op.batch_alter_table("proposals", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_proposals_open", sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'")
-        )
-
-    op.drop_table("proposals")
-    with op.batch_alter_table("snapshots", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_snapshots_target_id_taken_at"))
-
-    op.drop_table("snapshots")
-    with op.batch_alter_table("finding_events", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_finding_events_finding_id_id"))
-
-    op.drop_table("finding_events")
-    with op.batch_alter_table("sweeps", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_sweeps_one_running",
-            sqlite_where=sa.text("state = 'running'"),
-            postgresql_where=sa.text("state = 'running'"),
-        )
-        batch_op.drop_index(batch_op.f("ix_sweeps_target_id_claimed_at"))
-
-    op.drop_table("sweeps")
-    op.drop_table("memories")
-    with op.batch_alter_table("findings", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_findings_state_target_id"))
-
-    op.drop_table("findings")
-    with op.batch_alter_table("alerts", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_alerts_state_next_try_at"))
-
-    op.drop_table("alerts")
-    op.drop_table("trees")
-    with op.batch_alter_table("targets", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_targets_next_run_at"))
-
-    op.drop_table("targets")
-    op.drop_table("switches")
-    op.drop_table("lists")
-    op.drop_table("leases")
-    op.drop_table("counters")
-    op.drop_table("audit")
-    op.drop_table("alert_threads")
