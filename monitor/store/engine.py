@@ -12,8 +12,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from monitor.errors import SchemaMismatch, StoreError
 
@@ -25,9 +25,9 @@ def open_engine(url: str, *, busy_ms: int = BUSY_MS) -> Engine:
     """An engine with the settings that the promises rest on.
 
     Raises:
-        StoreError: the folder of the SQLite file cannot be made or written.
+        StoreError: it is no address of one of the two databases, or the folder of the SQLite file cannot be made.
     """
-    parsed = make_url(url)
+    parsed = _address(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
             _make_folder(Path(parsed.database))
@@ -38,6 +38,18 @@ def open_engine(url: str, *, busy_ms: int = BUSY_MS) -> Engine:
         parsed, pool_pre_ping=True, pool_size=10, max_overflow=10,
         connect_args={"connect_timeout": 5, "options": "-c synchronous_commit=on -c timezone=UTC"},
     )  # fmt: skip
+
+
+def _address(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        if (parsed.get_backend_name(), parsed.get_driver_name()) in (("sqlite", "pysqlite"), ("postgresql", "psycopg")):
+            return parsed
+    except SQLAlchemyError:
+        pass
+    what = "this is no address of a database."  # it may hold a password: it is not shown
+    mend = "Write sqlite:////path/monitor.db or postgresql+psycopg://user@host/name."
+    raise StoreError("address", what, where="SMART360_DATABASE_URL", mend=mend)
 
 
 def _make_folder(path: Path) -> None:

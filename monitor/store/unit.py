@@ -38,6 +38,9 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        # SQLite reads of one moment by itself.
+        moment = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        self._reading = engine.execution_options(readonly=True, **moment)
 
     @classmethod
     def open(cls, url: str, *, migrate: bool = False) -> "Store":
@@ -67,8 +70,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Unit]:
         """A transaction that only reads, of one moment."""
-        reading = self.engine.execution_options(readonly=True)
-        with told_as_store_errors(self.engine), reading.begin() as connection:
+        with told_as_store_errors(self.engine), self._reading.begin() as connection:
             yield Unit(connection)
 
     def close(self) -> None:

@@ -19,9 +19,8 @@ def run(connection: sa.Connection) -> None:
     """One transaction for each migration."""
     is_sqlite = connection.dialect.name == "sqlite"
     if is_sqlite:
-        # Rebuilding a parent table would delete its children by cascade; ignored inside a transaction.
-        connection.exec_driver_sql("pragma foreign_keys=off")
-        connection.commit()
+        # Else rebuilding a table that others refer to fails, or deletes them by cascade.
+        _watch_foreign_keys(connection, "off")
     else:
         connection.exec_driver_sql(f"select pg_advisory_lock({_LOCK})")
     try:
@@ -33,12 +32,19 @@ def run(connection: sa.Connection) -> None:
             context.run_migrations()
         connection.commit()
     finally:
+        connection.rollback()
         if is_sqlite:
-            connection.exec_driver_sql("pragma foreign_keys=on")
+            _watch_foreign_keys(connection, "on")
         else:
-            connection.rollback()
             connection.exec_driver_sql(f"select pg_advisory_unlock({_LOCK})")
-        connection.commit()
+            connection.commit()
+
+
+def _watch_foreign_keys(connection: sa.Connection, how: Literal["on", "off"]) -> None:
+    """On the driver itself: SQLite ignores it inside a transaction, and SQLAlchemy begins one with each statement."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.execute(f"pragma foreign_keys={how}")
 
 
 run(context.config.attributes["connection"])
