@@ -1,18 +1,20 @@
 """Judge configuration files: read, compare, judge, report; the same functions as a sweep, and no store."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from baselines import document
 from baselines.catalogue import Catalogue
 from baselines.compare import Comparison, compare
 from baselines.configuration import Configuration
+from baselines.errors import InvalidInput
 from baselines.fingerprints import SecretKey
-from baselines.reader import parse_configuration, read_file
+from baselines.reader import ABOUT, parse_configuration, read_file
 from baselines.severity import Severity
 from rules.findings import Finding, Kind
-from rules.judge import Judgement, judge
+from rules.judge import Judgement, judge, zone_of
 from rules.pack import Packs
 
 
@@ -44,7 +46,7 @@ def check_files(
     baseline: Path | str | None,
     packs: Packs,
     catalogue: Catalogue,
-    installation_key: bytes,
+    installation_key: Callable[[], bytes],
     *,
     at: datetime | None,
     now: datetime,
@@ -55,28 +57,58 @@ def check_files(
     Args:
         file: to be checked, or ``-``.
         baseline: to hold it against.
-        at: the moment judged; None: the file's ``taken_at``, else ``now``.
+        packs: the rules.
+        catalogue: of all of them.
+        installation_key: asked for when a secret is met.
+        at: the moment judged, without an offset in the utility's time zone; None: the file's
+            ``taken_at``, else ``now``.
         now: our clock.
         fail_on: the least severity that counts as wrong.
 
     Raises:
         InvalidConfiguration: a file that cannot be read.
     """
-    data, name = read_file(file)
-    configuration = parse_configuration(data, name, catalogue, SecretKey(installation_key, ""))
-    base = None
-    if baseline is not None:
-        data, name = (data, name) if str(baseline) == str(file) else read_file(baseline)
-        base = parse_configuration(data, name, catalogue, SecretKey(installation_key, ""))
+    configuration, base, secrets = read_files(file, baseline, catalogue, installation_key)
     comparison = compare(base, configuration, catalogue)
     taken = configuration.about.get("taken_at")
     moment = at or (taken if isinstance(taken, datetime) else now)
-    judgement = judge(
-        configuration, comparison, packs, catalogue, at=moment, secrets=SecretKey(installation_key, ""), zone=UTC
-    )
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone_of(configuration, UTC))
+    judgement = judge(configuration, comparison, packs, catalogue, at=moment, secrets=secrets, zone=UTC)
     return CheckReport(
         configuration, base, comparison, judgement, packs, fail_on, tuple(_warnings(configuration, base, now))
     )
+
+
+def read_files(
+    file: Path | str, other: Path | str | None, catalogue: Catalogue, installation_key: Callable[[], bytes]
+) -> tuple[Configuration, Configuration | None, SecretKey]:
+    """One file or two, their secrets as fingerprints of one key: of the tenant that the first names, else the other.
+
+    So files with secrets in clear can be compared with each other, and with snapshots exported here.
+
+    Raises:
+        InvalidConfiguration: a file that cannot be read.
+    """
+    read = [read_file(file)]
+    if other is not None:
+        read.append(read[0] if str(other) == str(file) else read_file(other))
+    secrets = SecretKey(installation_key, next((named for each in read if (named := _tenant(*each))), ""))
+    first, *rest = (parse_configuration(data, name, catalogue, secrets) for data, name in read)
+    return first, next(iter(rest), None), secrets
+
+
+def _tenant(data: bytes, name: str) -> str:
+    """The tenant a file names, "" for none; it must be known before the first secret is read."""
+    if ABOUT.encode() not in data and not name.endswith(".zst"):
+        return ""
+    try:
+        tree = document.read_document(data, name, take=lambda *_: True, mistakes=[])
+    except InvalidInput:
+        return ""  # told when it is read in earnest
+    about = tree.items.get(ABOUT) if isinstance(tree, document.Mapping) else None
+    tenant = about.items.get("tenant") if isinstance(about, document.Mapping) else None
+    return tenant.text if isinstance(tenant, document.Scalar) and not tenant.is_null else ""
 
 
 def _warnings(configuration: Configuration, base: Configuration | None, now: datetime) -> Sequence[str]:

@@ -15,6 +15,15 @@ class UnknownCommand(Smart360Error):
     code = "unknown_command"
 
 
+class BadUsage(Smart360Error):
+    """Words that a command cannot make sense of."""
+
+    code = "bad_usage"
+
+
+OPTIONS: Final = ("--help", "--version", "--verbose", "--quiet", "--no-progress")
+
+
 #: command → (module of this package, its typer app or function, one sentence for the list)
 COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "demo": ("demo", "demo", "See it work, nothing to set up."),
@@ -49,9 +58,11 @@ def listing() -> str:
     longest = max(map(len, COMMANDS))
     lines = [f"  {name:<{longest}}  {sentence}" for name, (_, _, sentence) in COMMANDS.items()]
     options = [
-        "  --verbose   log to standard error",
-        "  --version   show the version",
-        "  --help      this list; smart360-monitor COMMAND --help explains one, with an example",
+        "  --quiet        only results and errors",
+        "  --verbose      log to standard error",
+        "  --no-progress  no counting lines while something takes long",
+        "  --version      show the version",
+        "  --help         this list; smart360-monitor COMMAND --help explains one, with an example",
     ]
     return "\n".join(
         ["Usage: smart360-monitor [OPTIONS] COMMAND [ARGS]...", "", "Commands:", *lines, "", "Options:", *options, ""]
@@ -68,8 +79,10 @@ def run(words: list[str]) -> int:
     while words and words[0].startswith("-"):
         options.append(words[0])
         words = words[1:]
-    if unknown := [each for each in options if each not in ("--help", "--version", "--verbose")]:
-        raise UnknownCommand("no such option.", where=unknown[0], mend="See: smart360-monitor --help.")
+    if unknown := [each for each in options if each not in OPTIONS]:
+        near = get_close_matches(unknown[0], OPTIONS, n=1)
+        mend = f"Did you mean {near[0]}?" if near else "See: smart360-monitor --help."
+        raise UnknownCommand("no such option.", where=unknown[0], mend=mend)
     if "--help" in options or "--version" in options or not words:
         text = listing() if "--help" in options else FIRST_WORDS
         sys.stdout.write(text if "--version" not in options else metadata.version("smart360-monitor") + "\n")
@@ -79,8 +92,10 @@ def run(words: list[str]) -> int:
         near = get_close_matches(name, COMMANDS, n=1)
         mend = f"Did you mean {near[0]}?" if near else "See: smart360-monitor --help."
         raise UnknownCommand("no such command.", where=shown(name), mend=mend)
+    from monitor.cli import tell
     from monitor.logs import set_up_logs
 
+    tell.speak(notes="--quiet" not in options, progress=not {"--quiet", "--no-progress"} & set(options))
     set_up_logs(verbose="--verbose" in options or name == "serve")
     return _called(name, words[1:])
 
@@ -101,9 +116,14 @@ def _called(name: str, words: list[str]) -> int:
     except typer.Abort:
         raise KeyboardInterrupt from None
     except Exception as error:
-        if not hasattr(error, "format_message"):  # not one of typer's own usage errors
+        words_for_it: Any = getattr(error, "format_message", None)
+        if words_for_it is None:  # not one of typer's own usage errors, whose classes are its own affair
             raise
-        show: Any = getattr(error, "show")  # noqa: B009 - the class is typer's own affair
-        show()
+        context: Any = getattr(error, "ctx", None)
+        where = context.command_path if context is not None else f"smart360-monitor {name}"
+        what = " ".join(words_for_it().split())
+        if words and what:
+            raise BadUsage(what.rstrip(".") + ".", where=where, mend=f"See: {where} --help.") from None
+        getattr(error, "show")()  # noqa: B009 - a group without a word: its help
         return 2
     return done if isinstance(done, int) else 0

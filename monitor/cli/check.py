@@ -2,16 +2,21 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from baselines.errors import Smart360Error
 from baselines.severity import Severity
 from monitor.cli import tell
-from monitor.cli.context import deps
+from monitor.cli.context import deps, fingerprint_key
+
+if TYPE_CHECKING:
+    from rules.pack import Packs
 
 
 class BadArgument(Smart360Error):
@@ -23,7 +28,14 @@ class BadArgument(Smart360Error):
 def check(
     file: Annotated[str, typer.Argument(help="Configuration to check, or - for standard input.")],
     baseline: Annotated[str | None, typer.Option(help="Report drift from this one too.")] = None,
-    packs: Annotated[list[Path] | None, typer.Option(help="Further rule packs; may be given several times.")] = None,
+    packs: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Further rule packs: files or folders; names of shipped packs choose only those. "
+            "May be given several times, or with commas."
+        ),
+    ] = None,
+    no_shipped: Annotated[bool, typer.Option("--no-shipped", help="Only the packs of --packs.")] = False,
     at: Annotated[str | None, typer.Option(help="Moment to judge at: a date, or ISO 8601.")] = None,
     fail_on: Annotated[str, typer.Option(help="The least severity that makes exit 1.")] = "low",
     output: Annotated[tell.Output, typer.Option("--output", help="How to print the result.")] = tell.Output.TABLE,
@@ -34,17 +46,13 @@ def check(
 
     Example: smart360-monitor check swa.yaml --baseline approved.yaml
     """
+    least, when = severity(fail_on), moment(at)
     from monitor.check import check_files
-    from monitor.secrets import installation_key
-    from rules.pack import Packs, load_packs
 
     wired = deps()
-    chosen = wired.packs
-    if packs:
-        chosen = Packs((*chosen.packs, *load_packs(packs, wired.catalogue).packs))
-    key = installation_key(wired.settings.fingerprint_key, wired.settings.state_folder, "fingerprint")
+    chosen = chosen_packs(packs or (), is_shipped=not no_shipped)
     report = check_files(
-        file, baseline, chosen, wired.catalogue, key, at=moment(at), now=wired.clock.now(), fail_on=severity(fail_on)
+        file, baseline, chosen, wired.catalogue, fingerprint_key, at=when, now=wired.clock.now(), fail_on=least
     )
     for warning in report.warnings:
         tell.note(f"warning: {warning}")
@@ -53,12 +61,36 @@ def check(
 
         sys.stdout.write(check_json(report))
     else:
-        from monitor.reports.table import check_lines, speaks_utf8
+        from monitor.reports.table import check_lines
 
-        terminal = sys.stdout.isatty()
-        for line in check_lines(report, terminal=terminal, colour=in_colour(), utf8=speaks_utf8()):
+        for line in check_lines(report, width=tell.width(), colour=in_colour()):
             tell.result(line)
     raise typer.Exit(report.exit_code)
+
+
+def chosen_packs(words: Sequence[str], *, is_shipped: bool) -> "Packs":
+    """Packs as named: those of the installation, or some of them by name, and further ones from files.
+
+    Raises:
+        BadArgument: neither a pack nor a file, or no pack is left.
+        InvalidPack: a pack that is refused.
+    """
+    from rules.pack import Packs, load_packs
+
+    named = [word for each in words for word in each.split(",") if word]
+    if not is_shipped and not named:
+        raise BadArgument("no rules are left.", where="--no-shipped", mend="Name a pack with --packs.")
+    ours = deps().packs.packs if is_shipped or not all(Path(word).exists() for word in named) else ()
+    known = {pack.name: pack for pack in ours}
+    paths = [word for word in named if word not in known]
+    for word in paths:
+        if not Path(word).exists():
+            near = get_close_matches(word, known, n=1)
+            mend = f"Did you mean {near[0]}?" if near else f"Name a file, a folder, or one of {', '.join(known)}."
+            raise BadArgument("neither a pack nor a file.", where=f"--packs {word}", mend=mend)
+    picked = [known[word] for word in dict.fromkeys(named) if word in known]
+    beside = Packs(tuple(picked) if picked or not is_shipped else ours)
+    return load_packs(paths, deps().catalogue, beside=beside)
 
 
 def in_colour() -> bool:
@@ -73,21 +105,17 @@ def severity(word: str) -> Severity:
     try:
         return Severity(word)
     except ValueError:
-        mend = f"One of {', '.join(Severity)}."
+        near = get_close_matches(word, list(Severity), n=1)
+        mend = (f"Did you mean {near[0]}? " if near else "") + f"One of {', '.join(Severity)}."
         raise BadArgument("not a severity.", where=f"--fail-on {word}", mend=mend) from None
 
 
 def moment(written: str | None) -> datetime | None:
-    """A moment as typed: a date is its noon in UTC, so that it is that day wherever the utility is."""
+    """A moment as typed; a date is its noon. Without an offset it is meant where the utility is."""
     if written is None:
         return None
-    from datetime import UTC
-
     try:
-        if len(written) == 10:
-            return datetime.fromisoformat(f"{written}T12:00:00+00:00")
-        found = datetime.fromisoformat(written)
+        return datetime.fromisoformat(f"{written}T12:00:00" if len(written) == 10 else written)
     except ValueError:
         mend = "Write 2026-11-24 or 2026-11-24T06:00:00-08:00."
         raise BadArgument("not a moment.", where=f"--at {written}", mend=mend) from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

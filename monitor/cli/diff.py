@@ -7,7 +7,7 @@ import typer
 
 from monitor.cli import tell
 from monitor.cli.check import BadArgument, in_colour
-from monitor.cli.context import deps
+from monitor.cli.context import deps, fingerprint_key
 
 
 def diff(
@@ -20,25 +20,21 @@ def diff(
     Example: smart360-monitor diff approved.yaml swa.yaml
     """
     from baselines.compare import compare
-    from baselines.fingerprints import SecretKey
-    from baselines.reader import read_configuration
-    from monitor.secrets import installation_key
+    from monitor.check import read_files
 
     if old == new == "-":
         raise BadArgument("standard input can be read once.", where="diff - -", mend="Name a file for one of them.")
     wired = deps()
-    secrets = SecretKey(
-        installation_key(wired.settings.fingerprint_key, wired.settings.state_folder, "fingerprint"), ""
-    )
-    one, other = (read_configuration(each, wired.catalogue, secrets) for each in (old, new))
+    other, one, _ = read_files(new, old, wired.catalogue, fingerprint_key)
+    assert one is not None
     comparison = compare(one, other, wired.catalogue)
     if output is tell.Output.JSON:
         from monitor.reports.json import diff_json
 
         sys.stdout.write(diff_json(one, other, comparison))
     else:
-        from monitor.reports.table import diff_lines, speaks_utf8
+        from monitor.reports.table import diff_lines
 
-        for line in diff_lines(one, other, comparison, wired.catalogue, colour=in_colour(), utf8=speaks_utf8()):
+        for line in diff_lines(one, other, comparison, wired.catalogue, width=tell.width(), colour=in_colour()):
             tell.result(line)
     raise typer.Exit(1 if comparison.changes else 0)

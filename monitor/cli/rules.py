@@ -68,24 +68,10 @@ def show(
 
         sys.stdout.write(written("rule", {"rule": rule_json(found)}))
         return
-    tell.result(f"{found.id}   {found.severity.mark} {found.severity}   {'required' if found.required else 'advice'}")
-    tell.result(found.title)
-    tell.result(f"for      {found.subject}")
-    if found.when:
-        tell.result(f"when     {found.when}")
-    for name, inner in found.let.items():
-        tell.result(f"let      {name} = {inner}")
-    tell.result(f"expect   {found.expect}")
-    for name, value in found.parameters.items():
-        tell.result(f"set      {name} = {value}")
-    tell.result(f"says     {found.message}")
-    tell.result(f"why      {found.why}")
-    tell.result(f"mend     {found.fix}")
-    if found.basis:
-        tell.result(f"basis    {found.basis}")
-    tell.result(f"reads    {', '.join(sorted(found.types)) or 'everything'}")
-    for test in found.tests:
-        tell.result(f"example  {test.name}: {'finds ' + str(len(test.finds)) if test.finds else 'passes'}")
+    from monitor.reports.table import rule_lines
+
+    for line in rule_lines(found):
+        tell.result(line)
 
 
 @app.command("test")
@@ -100,11 +86,13 @@ def run_pack_tests(
     Example: smart360-monitor rules test my-pack.yaml
     """
     from rules.pack import load_packs
-    from rules.packtest import run_tests
+    from rules.packtest import refuse_over_budget, run_tests
 
     wired = deps()
     packs = load_packs(paths, wired.catalogue) if paths else wired.packs
-    outcomes = list(run_tests(packs, wired.catalogue))
+    total = sum(len(rule.tests) for rule in packs.rules)
+    outcomes = list(tell.counted(run_tests(packs, wired.catalogue), "tests of rules", total))
+    refuse_over_budget(outcomes)
     failed = [each for each in outcomes if not each.passed]
     if output is tell.Output.JSON:
         from monitor.reports.json import tests_json
@@ -115,9 +103,10 @@ def run_pack_tests(
         mine = [each for each in outcomes if each.rule.pack == pack.name]
         wrong = sum(1 for each in mine if not each.passed)
         told = f"{len(mine) - wrong} passed" + (f", {wrong} failed" if wrong else "")
-        tell.result(f"{pack.name} {pack.version}   {len(pack.rules)} rules  {len(mine)} tests  {told}")
+        tell.result(f"{pack.name} {pack.version}   {len(pack.rules)} rules   {len(mine)} tests   {told}")
     for each in failed:
-        tell.result(f"✗ {each.rule.id} › {each.test.name}")
+        tell.result("")
+        tell.result(f"✗ {each.rule.id} › {tell.shown_whole(each.test.name)}")
         tell.result(f"  {each.test.file}:{each.test.line}")
         tell.result(f"  {tell.shown_whole(each.problem)}")
     if failed:

@@ -2,13 +2,18 @@
 
 import getpass
 import json
+import os
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, TypeVar
 
-from baselines.errors import shown
+from baselines.errors import shown, shown_path
+
+T = TypeVar("T")
 
 
 class Output(StrEnum):
@@ -18,14 +23,51 @@ class Output(StrEnum):
     JSON = "json"
 
 
+#: For terminals without UTF-8 (C5): our signs in letters they have.
+_IN_ASCII: Final = str.maketrans(
+    {"◆": "!!", "▲": "!", "■": "*", "●": ".", "○": "i", "◪": "?", "›": ">", "→": "->", "·": "|", "–": "-", "—": "-",
+     "…": "...", "“": '"', "”": '"', "’": "'", "✓": "ok", "✗": "x"}
+)  # fmt: skip
+_speech: Final = {"notes": True, "progress": True}  #: of this run, as asked on the command line
+
+
+def speak(*, notes: bool, progress: bool) -> None:
+    """How much this run says beside its result."""
+    _speech.update(notes=notes, progress=progress)
+
+
 def result(text: str) -> None:
     """A line of the result."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write((text if _speaks_utf8() else text.translate(_IN_ASCII)) + "\n")
+
+
+def _speaks_utf8() -> bool:
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    return encoding == "utf8" and os.environ.get("LC_ALL") not in ("C", "POSIX")
 
 
 def note(text: str) -> None:
-    """Anything beside the result."""
-    sys.stderr.write(text + "\n")
+    """Anything beside the result; control characters are shown, not sent."""
+    if _speech["notes"]:
+        sys.stderr.write(shown_path(text).encode(sys.stderr.encoding or "utf-8", "backslashreplace").decode() + "\n")
+
+
+def counted(items: Iterable[T], what: str, total: int) -> Iterator[T]:
+    """The items; on a terminal, from the second second on, how many are done. The line goes when they are."""
+    begun = time.monotonic()
+    shows = _speech["progress"] and sys.stderr.isatty()
+    told = ""
+    for done, item in enumerate(items):
+        if shows and time.monotonic() - begun > 1:
+            told = f"{what}  {done:,} of {total:,}  {time.monotonic() - begun:.0f} s"
+            sys.stderr.write(f"\r{told}")
+        yield item
+    sys.stderr.write("\r" + " " * len(told) + "\r" if told else "")
+
+
+def width() -> int | None:
+    """Columns of the terminal; None where the result goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def document(kind: str, content: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Reports for people: findings worst first, each with where, why and how to mend it."""
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from baselines.catalogue import Catalogue
 from baselines.compare import Change, Comparison
@@ -11,12 +11,15 @@ from baselines.fields import Op, spelled
 from baselines.severity import Severity
 from baselines.values import Canonical, scalar_text
 from monitor.check import CheckReport
-from rules.drift import sentence
+from rules.drift import field_of, sentence, with_places
 from rules.evaluate import Verdict
 from rules.findings import Finding, Kind
+from rules.pack import Rule
 
-COLOURS = {"critical": "31;1", "high": "33", "medium": "33;2", "low": "34", "info": "2"}
-ASCII_MARKS = {"critical": "!!", "high": "!", "medium": "*", "low": ".", "info": "i"}
+COLOURS: Final = {"critical": "31;1", "high": "33", "medium": "33;2", "low": "34", "info": "2"}
+NARROW: Final = 60  #: columns; below, rows become blocks (C4)
+MOST_EVIDENCE: Final = 6
+INDENT: Final = " " * 12
 
 
 def clean(text: str) -> str:
@@ -24,34 +27,63 @@ def clean(text: str) -> str:
     return "".join(each if each.isprintable() else shown(each) for each in text)
 
 
-def check_lines(report: CheckReport, *, terminal: bool, colour: bool, utf8: bool) -> Iterator[str]:
-    """``check``: on a terminal blocks, elsewhere one greppable line for each finding."""
-    findings = report.findings
-    if not terminal:
-        for each in findings:
-            where = f"{report.configuration.file}:{each.line}" if each.line else report.configuration.file
-            place = (each.severity.value, each.kind.value, each.resource_type, each.key or "-", each.path or "-")
-            yield "  ".join(clean(part) for part in (*place, each.message, where))
-        yield from _unchecked(report, utf8)
+def how_many(count: int, thing: str) -> str:
+    """``1 change``, ``3 changes``."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
+def check_lines(report: CheckReport, *, width: int | None, colour: bool) -> Iterator[str]:
+    """``check``: on a terminal blocks, elsewhere one greppable line for each finding.
+
+    Args:
+        report: what was found.
+        width: columns of the terminal, None where there is none.
+        colour: paint severities, besides their shape and word.
+    """
+    places = _places(report)
+    if width is None:
+        for each in report.findings:
+            named = (each.kind.value, each.resource_type, each.key or "-", each.path or "-", each.message)
+            place = places.get((each.resource_type, each.key), report.configuration.file)
+            yield "  ".join([painted(each.severity.value, each.severity, colour=colour), *map(clean, (*named, place))])
+        yield from _unchecked(report)
         yield from _summary(report)
         return
-    name = report.configuration.file
-    objects = f"{report.configuration.object_count} objects in {len(report.configuration.lists)} resource types"
-    yield f"{name}  {objects}  {report.configuration.digest[:15]}"
-    if report.baseline is not None:
-        yield f"against {report.baseline.file}  {report.baseline.digest[:15]}"
-    yield f"{len(report.judgement.results)} rules of {report.packs.names}"
-    for each in findings:
+    configuration, base = report.configuration, report.baseline
+    objects = f"{how_many(configuration.object_count, 'object')} in {len(configuration.lists)} resource types"
+    yield from _fitted([configuration.file, objects, configuration.digest[:15]], width)
+    rules = f"{how_many(len(report.judgement.results), 'rule')} of {report.packs.names}"
+    against = [f"against {base.file}  {base.digest[:15]}"] if base is not None else []
+    yield from _fitted([*against, rules], width, between="  ·  ")
+    for each in report.findings:
         yield ""
-        yield from _block(each, report, colour, utf8)
+        yield from _block(each, places.get((each.resource_type, each.key), ""), width, colour)
     yield ""
-    yield from _unchecked(report, utf8)
+    yield from _unchecked(report)
     yield from _summary(report)
+    yield f"exit {report.exit_code}{_below(report)}"
 
 
-def mark(severity: Severity, *, utf8: bool) -> str:
-    """The shape of a severity, in letters where the terminal has no UTF-8."""
-    return severity.mark if utf8 else ASCII_MARKS[severity.value]
+def _places(report: CheckReport) -> dict[tuple[str, str], str]:
+    """File and line of every object with a finding: where it is now, else in the baseline."""
+    types = {each.resource_type for each in report.findings}
+    sides = [side for side in (report.baseline, report.configuration) if side is not None]
+    return {
+        (name, each.key): f"{side.file}:{each.line}"
+        for side in sides
+        for name in types
+        for each in side.objects(name)
+        if each.line
+    }
+
+
+def _fitted(parts: Sequence[str], width: int, *, indent: str = "", between: str = "  ") -> Iterator[str]:
+    """The parts in one row where they fit, else each in its own."""
+    row = indent + between.join(parts)
+    if len(row) <= width and width >= NARROW:
+        yield row
+    else:
+        yield from (indent + part.strip() for part in parts)
 
 
 def painted(text: str, severity: Severity, *, colour: bool) -> str:
@@ -59,95 +91,124 @@ def painted(text: str, severity: Severity, *, colour: bool) -> str:
     return f"\x1b[{COLOURS[severity.value]}m{text}\x1b[0m" if colour else text
 
 
-def _block(each: Finding, report: CheckReport, colour: bool, utf8: bool) -> Iterator[str]:
-    head = f"{mark(each.severity, utf8=utf8)} {each.severity.value:<9}"
-    yield f"{painted(head, each.severity, colour=colour)} {clean(each.message)}"
-    rule = each.rule or "drift"
-    line = f"   {report.configuration.file}:{each.line}" if each.line else ""
-    yield f"            {clean(f'{each.resource_type} {each.key} {each.path}'.strip()):<40} {rule}{line}"
-    for evidence in each.evidence[:6]:
-        place = f"{evidence.key} {evidence.path}".strip()
-        yield f"            · {clean(f'{place} {_text(evidence.value)}')}"
+def _block(each: Finding, place: str, width: int, colour: bool) -> Iterator[str]:
+    head = painted(f"{each.severity.mark} {each.severity.value:<9}", each.severity, colour=colour)
+    yield f"{head} {clean(each.message)}"
+    what = " ".join(part for part in (each.resource_type, each.key) if part) + (f" › {each.path}" if each.path else "")
+    told = f"{clean(what):<40}", each.rule or "drift", clean(place)
+    yield from _fitted([part for part in told if part], width, indent=INDENT)
+    for evidence in each.evidence[:MOST_EVIDENCE]:
+        shown_at = " ".join(part for part in (evidence.key, evidence.path) if part)
+        yield f"{INDENT}· {clean(f'{shown_at} {_text(evidence.value)}')}"
+    if len(each.evidence) > MOST_EVIDENCE:
+        yield f"{INDENT}· and {how_many(len(each.evidence) - MOST_EVIDENCE, 'value')} more (--output json)"
     if each.op is not None and each.path:
-        yield f"            - {clean(_text(each.old))}"
-        yield f"            + {clean(_text(each.new))}"
+        yield f"{INDENT}- {clean(_text(each.old))}"
+        yield f"{INDENT}+ {clean(_text(each.new))}"
     if each.why:
-        yield f"            why   {each.why}"
-    yield f"            mend  {clean(each.fix)}"
+        yield f"{INDENT}why   {clean(each.why)}"
+    yield f"{INDENT}mend  {clean(each.fix)}"
 
 
 def _text(value: Canonical) -> str:
     return spelled(value) if isinstance(value, dict | list) else scalar_text(value)
 
 
-def _unchecked(report: CheckReport, utf8: bool) -> Iterator[str]:
+def _unchecked(report: CheckReport) -> Iterator[str]:
     for each in report.judgement.unchecked:
         told = each.detail or each.reason.replace("_", " ")
-        rules = f"; {len(each.rules)} rules undecided" if each.rules else ""
-        place = f"{each.resource_type} {each.path}".strip()
-        yield f"{'◪' if utf8 else '?'} unchecked  {clean(place)}: {clean(told)}{rules}"
+        rules = f"; {how_many(len(each.rules), 'rule')} undecided" if each.rules else ""
+        yield f"◪ unchecked  {clean(f'{each.resource_type} {each.path}'.strip())}: {clean(told)}{rules}"
     for gap in report.comparison.unchecked:
-        yield f"{'◪' if utf8 else '?'} unchecked  {gap.resource_type} {gap.path}: {gap.detail}"
+        yield f"◪ unchecked  {gap.resource_type} {gap.path}: {gap.detail}"
     for result in report.judgement.undecided:
         if result.undecided_objects:
-            yield f"{'◪' if utf8 else '?'} undecided  {result.rule}: {clean(result.detail)} ({result.reason})"
+            yield f"◪ undecided  {result.rule}: {clean(result.detail)} ({result.reason})"
 
 
 def _summary(report: CheckReport) -> Iterator[str]:
-    judgement, tally, findings = report.judgement, report.judgement.tally, report.findings
+    judgement, tally, findings, base = report.judgement, report.judgement.tally, report.findings, report.baseline
+    rules = how_many(len(judgement.results), "rule")
     if not findings:
-        against = f", {report.configuration.object_count} objects compared with {report.baseline.file}" if (
-            report.baseline is not None
-        ) else ""  # fmt: skip
-        yield f"No findings. {len(judgement.results)} rules judged{against}."
+        objects = how_many(report.configuration.object_count, "object")
+        against = f", {objects} compared with {base.file}" if base is not None else ""
+        yield f"No findings. {rules} judged{against}."
     required = judgement.required(Verdict.PASSED), judgement.required(Verdict.FAILED)
     readiness = f"   readiness {judgement.readiness} ({required[0]} of {sum(required)})" if sum(required) else ""
     yield (
-        f"{len(judgement.results)} rules: {tally[Verdict.PASSED]} passed · {tally[Verdict.FAILED]} failed · "
+        f"{rules}: {tally[Verdict.PASSED]} passed · {tally[Verdict.FAILED]} failed · "
         f"{tally[Verdict.UNDECIDED]} undecided · {tally[Verdict.NOT_APPLICABLE]} not applicable{readiness}"
     )
     if findings:
-        counts = ", ".join(f"{sum(1 for one in findings if one.severity is each)} {each.value}" for each in Severity)
-        changes = sum(1 for each in findings if each.kind is Kind.DRIFT)
-        yield f"Findings: {counts}   ·   {changes} changes against the baseline"
-        if not report.exit_code:
-            yield f"exit 0 (nothing as bad as --fail-on {report.fail_on.value})"
+        counts = {each: sum(1 for one in findings if one.severity is each) for each in Severity}
+        told = ", ".join(
+            f"{count} {each.value}" for each, count in counts.items() if count or each is not Severity.INFO
+        )
+        changes = how_many(sum(1 for each in findings if each.kind is Kind.DRIFT), "change")
+        yield f"Findings: {told}" + (f"   ·   {changes} against the baseline" if base is not None else "")
+
+
+def _below(report: CheckReport) -> str:
+    below = sum(1 for each in report.findings if not each.severity.at_least(report.fail_on))
+    if report.exit_code or not below:
+        return ""
+    return f" ({how_many(below, 'finding')} below --fail-on {report.fail_on.value})"
 
 
 def diff_lines(
-    old: Configuration, new: Configuration, comparison: Comparison, catalogue: Catalogue, *, colour: bool, utf8: bool
-) -> Iterator[str]:
-    """``diff``: changes by module."""
-    counts = [f"{n} {op.value}" for op in Op if (n := sum(1 for each in comparison.changes if each.op is op))]
-    if not comparison.changes:
+    old: Configuration, new: Configuration, comparison: Comparison, catalogue: Catalogue, *, width: int | None,
+    colour: bool,
+) -> Iterator[str]:  # fmt: skip
+    """``diff``: changes by module, each with what was and what is."""
+    changes = comparison.changes
+    if not changes:
         yield f"The same: {new.digest[:15]} (other order or spelling makes no difference)."
     else:
-        told = f"{len(comparison.changes)} changes: {', '.join(counts)}"
-        yield f"{old.file} {old.digest[:15]}  {'→' if utf8 else '->'}  {new.file} {new.digest[:15]}   {told}"
+        counts = [f"{n} {op.value}" for op in Op if (n := sum(1 for each in changes if each.op is op))]
+        sides = f"{old.file} {old.digest[:15]}  →  {new.file} {new.digest[:15]}"
+        yield from _fitted([sides, f" {how_many(len(changes), 'change')}: {', '.join(counts)}"], width or 1000)
     module = None
-    for change in comparison.changes:
+    for change in changes:
         if change.module != module:
             module = change.module
             yield ""
             yield module or "(no module)"
-        yield from _change(change, catalogue, colour, utf8)
+        yield from _change(change, catalogue, colour)
     for gap in dict.fromkeys((*old.gaps, *new.gaps, *comparison.unchecked)):
         place = " ".join(part for part in (gap.resource_type, gap.key, gap.path) if part)
-        yield f"{'◪' if utf8 else '?'} unchecked  {clean(place)}: {clean(gap.detail or gap.reason.value)}"
+        yield f"◪ unchecked  {clean(place)}: {clean(gap.detail or gap.reason.value)}"
+    if width is not None:
+        yield f"exit {1 if changes else 0}"
 
 
-def _change(change: Change, catalogue: Catalogue, colour: bool, utf8: bool) -> Iterator[str]:
-    head = painted(mark(change.severity, utf8=utf8), change.severity, colour=colour)
-    arrow = "›" if utf8 else ">"
-    where = f"{change.resource_type} {change.key}" + (f" {arrow} {change.path}" if change.path else "")
-    yield f"{head} {clean(where)}" + ("" if change.path else f"   {change.op.value}")
+def _change(change: Change, catalogue: Catalogue, colour: bool) -> Iterator[str]:
+    kind = catalogue.types.get(change.resource_type)
+    field = field_of(change, kind)
+    where = f"{change.resource_type} {change.key}" + (f" › {change.path}" if change.path else "")
+    told = clean(where) + ("" if change.path else f"   {change.op.value}")
+    yield f"{painted(change.severity.mark, change.severity, colour=colour)} {told}"
     if change.op is Op.MOVED:
-        yield f"    ~ {clean(sentence(change, catalogue.types.get(change.resource_type)))}"
-    elif change.path:
-        yield f"    - {clean(_text(change.old))}"
-        yield f"    + {clean(_text(change.new))}"
+        yield f"    ~ {clean(sentence(change, kind))}"
+        return
+    for sign, value in (("-", change.old), ("+", change.new)):
+        if isinstance(value, dict) and not change.path:
+            key = kind.key if kind is not None else ()
+            fields = (f"{name} {_text(part)}" for name, part in value.items() if name not in key)
+            yield f"    {sign} {clean(', '.join(fields))}"
+        elif change.path:
+            yield f"    {sign} {clean(with_places(_text(value), field))}"
 
 
-def speaks_utf8() -> bool:
-    """True if standard output can show ◆ and ›."""
-    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+def rule_lines(rule: Rule) -> Iterator[str]:
+    """``rules show``: what must hold, why, how to mend it, examples."""
+    yield f"{rule.id}   {rule.severity.mark} {rule.severity}   {'required' if rule.required else 'advice'}"
+    yield clean(rule.title)
+    told = [("for", rule.subject), ("when", rule.when)]
+    told += [("let", f"{name} = {inner}") for name, inner in rule.let.items()]
+    told += [("expect", rule.expect)]
+    told += [("set", f"{name} = {value}") for name, value in rule.parameters.items()]
+    told += [("says", rule.message), ("why", rule.why), ("mend", rule.fix), ("basis", rule.basis)]
+    told += [("reads", ", ".join(sorted(rule.types)) or "everything")]
+    for test in rule.tests:
+        told.append(("example", f"{test.name}: " + (f"finds {len(test.finds)}" if test.finds else "passes")))
+    yield from (f"{name:<8} {clean(text)}" for name, text in told if text)
