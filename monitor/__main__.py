@@ -52,6 +52,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _speak_any_text(is_json: bool) -> None:
     """Where standard output has no sign for a letter, it is escaped; JSON is UTF-8 everywhere."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - closed before we began
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         if is_json:
             sys.stdout.reconfigure(encoding="utf-8")

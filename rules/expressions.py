@@ -28,6 +28,7 @@ ANY_FIELDS: Final = ("missing", "dangling", "not_allowed", "too_early")
 
 _F: Final = descriptor_pb2.FieldDescriptorProto
 _PACKAGE: Final = "smart360"
+_SELF: Final = "_self_of_"  #: before a type: what ``self`` is bound to while checking
 _SCALARS: Final = {
     FieldType.BOOLEAN: _F.TYPE_BOOL,
     FieldType.INTEGER: _F.TYPE_INT64,
@@ -110,15 +111,15 @@ class Language:
 
     @cached_property
     def _checking(self) -> Any:
-        """The checking environment: one, since each costs 8 ms; ``self`` is bound to ``self_<subject>`` in it."""
+        """The checking environment: one, since each costs 8 ms; ``self`` is bound to a name of its type in it."""
         variables = {
             "today": cel.Type.STRING,
             "parameters": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
             "configuration": cel.Type(f"{_PACKAGE}.Configuration"),
             "counts": cel.Type(f"{_PACKAGE}.Counts"),
-            "self_any": cel.Type(f"{_PACKAGE}.AnyObject"),
+            f"{_SELF}any": cel.Type(f"{_PACKAGE}.AnyObject"),
         }
-        variables |= {f"self_{name}": cel.Type(f"{_PACKAGE}.{name}") for name in self.catalogue.types}
+        variables |= {f"{_SELF}{name}": cel.Type(f"{_PACKAGE}.{name}") for name in self.catalogue.types}
         return cel.NewEnv(
             descriptor_pool=_descriptors(self.catalogue), variables=variables,
             functions=_checking_functions(self.catalogue), extensions=_extensions(),
@@ -162,8 +163,10 @@ class Language:
 
     def _checked(self, whole: str, subject: str, prefix: str, names: int) -> tuple[Reads, str]:
         """What a whole expression reads, and the type of its result."""
+        if _SELF in whole:
+            raise Refused("unknown_name", f"Nothing is called “{_SELF}…”.", near="self")
         if subject != "configuration":
-            this = {"self": f"self_{subject}"}
+            this = {"self": f"{_SELF}{subject}"}
             whole, prefix = bound(whole, this), _prefix(this) + prefix
         try:
             checked = self._checking.compile(whole)
@@ -176,14 +179,12 @@ class Language:
             what = f"a text or list in it may grow to {growth} times what it is made of, the limit is {LARGEST}."
             raise Refused("limit", what)
         reads = reads_of(serialised)
-        shape = reads.roots.pop(f"self_{subject}", None)
+        shape = reads.roots.pop(f"{_SELF}{subject}", None)
         if shape is not None and shape.fields:
             reads.roots["self"] = shape
         if reads.compares_objects:
             what = "== compares objects or decimals, which means nothing; compare keys, or use equals()."
             raise Refused("cel_type", what)
-        if other := next((name for name in reads.roots if name.startswith("self_")), ""):
-            raise Refused("unknown_name", f"Nothing is called “{other}”.", near="self")
         for pattern in reads.patterns:
             outcome = evaluated(self.running.compile("''.matches(p)", disable_check=True), {"p": pattern})
             if isinstance(outcome, Undecided):

@@ -443,9 +443,8 @@ class _Loader:
         if len(self.mistakes) > before:
             return None
         when, expect = self.text(node, "when"), self.text(node, "expect")
-        as_run = {"given": "true", **lets} if parameters else lets  # parameters are bound too, so one level more
         try:
-            shapes = self.language.check_rule(when, expect, placeholders, subject, lets=as_run).roots
+            shapes = self.language.check_rule(when, expect, placeholders, subject, lets=lets).roots
         except Refused as refused:
             self.explain(node, path, subject, lets)
             if len(self.mistakes) == before:  # each part is right; together they are too much

@@ -121,9 +121,10 @@ def _called(name: str, words: list[str]) -> int:
             raise
         context: Any = getattr(error, "ctx", None)
         where = context.command_path if context is not None else f"smart360-monitor {name}"
-        what = " ".join(words_for_it().split())
+        what = " ".join(words_for_it().split()).rstrip(".")
         if words and what:
-            raise BadUsage(what.rstrip(".") + ".", where=where, mend=f"See: {where} --help.") from None
+            mend = f"See: {where} --help."
+            raise BadUsage(what if what.endswith("?") else f"{what}.", where=where, mend=mend) from None
         getattr(error, "show")()  # noqa: B009 - a group without a word: its help
         return 2
     return done if isinstance(done, int) else 0

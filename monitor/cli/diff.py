@@ -25,8 +25,8 @@ def diff(
     if old == new == "-":
         raise BadArgument("standard input can be read once.", where="diff - -", mend="Name a file for one of them.")
     wired = deps()
-    other, one, _ = read_files(new, old, wired.catalogue, fingerprint_key)
-    assert one is not None
+    one, other, _ = read_files(old, new, wired.catalogue, fingerprint_key)
+    assert other is not None
     comparison = compare(one, other, wired.catalogue)
     if output is tell.Output.JSON:
         from monitor.reports.json import diff_json
