@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Any, Final
 
 from baselines.errors import Smart360Error, shown
@@ -40,6 +40,9 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "db": ("serve", "db", "The store's schema."),
     "doctor": ("doctor", "doctor", "Is this installation right?"),
 }
+
+#: They work on files and log nothing; loading the logger would take a fifth of their start.
+LOGLESS: Final = frozenset(("check", "diff", "rules"))
 
 FIRST_WORDS: Final = """Configuration drift and compliance monitor for SMART360.
 
@@ -83,9 +86,13 @@ def run(words: list[str]) -> int:
         near = get_close_matches(unknown[0], OPTIONS, n=1)
         mend = f"Did you mean {near[0]}?" if near else "See: smart360-monitor --help."
         raise UnknownCommand("no such option.", where=unknown[0], mend=mend)
-    if "--help" in options or "--version" in options or not words:
-        text = listing() if "--help" in options else FIRST_WORDS
-        sys.stdout.write(text if "--version" not in options else metadata.version("smart360-monitor") + "\n")
+    if "--version" in options:
+        from importlib import metadata
+
+        sys.stdout.write(metadata.version("smart360-monitor") + "\n")
+        return 0
+    if "--help" in options or not words:
+        sys.stdout.write(listing() if "--help" in options else FIRST_WORDS)
         return 0
     name = words[0]
     if name not in COMMANDS:
@@ -93,10 +100,12 @@ def run(words: list[str]) -> int:
         mend = f"Did you mean {near[0]}?" if near else "See: smart360-monitor --help."
         raise UnknownCommand("no such command.", where=shown(name), mend=mend)
     from monitor.cli import tell
-    from monitor.logs import set_up_logs
 
     tell.speak(notes="--quiet" not in options, progress=not {"--quiet", "--no-progress"} & set(options))
-    set_up_logs(verbose="--verbose" in options or name == "serve")
+    if name not in LOGLESS:
+        from monitor.logs import set_up_logs
+
+        set_up_logs(verbose="--verbose" in options or name == "serve")
     return _called(name, words[1:])
 
 
