@@ -57,7 +57,16 @@ class Canonicaliser:
     def __init__(self, catalogue: Catalogue, *, zone: tzinfo = UTC, secrets: SecretKey) -> None:
         self.catalogue, self.zone, self.secrets = catalogue, zone, secrets
         self.version = form_version(catalogue)
+        self.met_secrets = False  #: a secret came in clear, and its fingerprint was made with our key
         self.met_fingerprints = False  #: a secret came as a fingerprint already, so under a key of its own
+
+    def hidden(self, type_name: str, path: str, secret: str) -> str:
+        """The fingerprint of a secret, which may be one already."""
+        if is_fingerprint(secret):
+            self.met_fingerprints = True
+        else:
+            self.met_secrets = True
+        return self.secrets.fingerprint(type_name, path, secret)
 
     def canonicalise(self, type_name: str, raw: Mapping[str, Raw], line: int = 0) -> Canonicalised:
         """One object. Unreadable values are kept as they came and told in ``problems``."""
@@ -141,8 +150,7 @@ class _Run:
             kept = unknown_value(raw)
             return self.hidden(kept, where) if each.is_secret else kept
         if each.is_secret and isinstance(value, str) and value:
-            self.owner.met_fingerprints |= is_fingerprint(value)
-            return self.owner.secrets.fingerprint(self.type_name, _dotted(where), value)
+            return self.owner.hidden(self.type_name, _dotted(where), value)
         return value
 
     def list_value(self, each: Field, raw: Raw, where: tuple[str | int, ...]) -> Canonical:
@@ -177,7 +185,7 @@ class _Run:
 
     def hidden(self, value: Canonical, where: tuple[str | int, ...]) -> Canonical:
         written = value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-        return self.owner.secrets.fingerprint(self.type_name, _dotted(where), written)
+        return self.owner.hidden(self.type_name, _dotted(where), written)
 
 
 def _hides_secret(name: str, value: Canonical) -> bool:

@@ -41,11 +41,6 @@ class SecretKey:
             key = key()
         return hmac.new(key, b"smart360 fingerprint\0" + self.tenant.encode(), hashlib.sha256).digest()
 
-    @property
-    def was_used(self) -> bool:
-        """True once a secret was met."""
-        return "_key" in self.__dict__
-
     def __repr__(self) -> str:
         return "SecretKey(***)"
 

@@ -200,7 +200,7 @@ class _Reader:
         lists = {name: each.objects for name, each in self.lists.items() if name not in not_read}
         if self.form.met_fingerprints:
             about.setdefault(KEY, "unknown")
-        elif self.secrets.was_used:
+        elif self.form.met_secrets:
             about[KEY] = self.secrets.id
         return self.form.configuration(lists, about=about, gaps=tuple(self.gaps), file=self.name)
 
@@ -238,7 +238,7 @@ class _Reader:
         zone = utility.items.get("timezone") if isinstance(utility, document.Mapping) else None
         if isinstance(zone, document.Scalar):
             with suppress(ZoneInfoNotFoundError, ValueError, OSError):  # a wrong zone is a finding, not bad input
-                self.form = Canonicaliser(self.catalogue, zone=ZoneInfo(zone.text), secrets=self.secrets)
+                self.form.zone = ZoneInfo(zone.text)
 
     def finish_list(self, type_name: str, key: document.Scalar, node: document.Node) -> None:
         kind = self.catalogue.types.get(type_name)

@@ -41,7 +41,7 @@ def write_json(configuration: Configuration) -> bytes:
 
 def _about(configuration: Configuration) -> dict[str, Any]:
     about: dict[str, Any] = {}
-    for name in ("tenant", "environment", "taken_at", "source"):
+    for name in ("tenant", "environment", "taken_at", "source", "fingerprint_key"):
         value = configuration.about.get(name)
         if isinstance(value, datetime):
             value = value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -21,6 +21,7 @@ from baselines.configuration import Configuration
 from baselines.coverage import Reason
 from baselines.document import Limits
 from baselines.errors import InvalidConfiguration
+from baselines.fingerprints import SecretKey
 from baselines.reader import parse_configuration, read_configuration, read_file
 from baselines.writer import write_json
 from tests.support import CATALOGUE, SECRETS, swa_bytes
@@ -404,3 +405,18 @@ def test_any_values_in_known_fields_give_a_configuration_or_mistakes(document):
     data = json.dumps(document).encode()
     holds(data, "t.json")
     holds(data.replace(b"\\ud", b"ud"), "t.yaml")
+
+
+def test_fingerprints_read_before_the_zone_was_known_are_remembered():
+    text = b"integration: [{name: I, auth_key: 'secret:0123456789abcdef'}]\nutility: [{short_name: U, timezone: UTC}]\n"
+    assert parse_configuration(text, "a.yaml", CATALOGUE, SECRETS).about["fingerprint_key"] == "unknown"
+
+
+def test_only_secrets_in_clear_ask_for_a_key():
+    def never() -> bytes:
+        raise AssertionError("a key was asked for")
+
+    text = b"integration: [{name: I, auth_key: 'secret:0123456789abcdef'}]\nutility: [{short_name: U}]\n"
+    parse_configuration(text, "a.yaml", CATALOGUE, SecretKey(never, "swa"))
+    found = parse_configuration(b"utility: [{short_name: U}]", "a.yaml", CATALOGUE, SecretKey(never, "swa"))
+    assert "fingerprint_key" not in found.about
