@@ -21,6 +21,7 @@ class BadUsage(Smart360Error):
     code = "bad_usage"
 
 
+STOPPED: Final = 130  #: what typer makes of Ctrl-C
 OPTIONS: Final = ("--help", "--version", "--verbose", "--quiet", "--no-progress")
 
 
@@ -136,4 +137,6 @@ def _called(name: str, words: list[str]) -> int:
             raise BadUsage(what if what.endswith("?") else f"{what}.", where=where, mend=mend) from None
         getattr(error, "show")()  # noqa: B009 - a group without a word: its help
         return 2
+    if done == STOPPED:
+        raise KeyboardInterrupt
     return done if isinstance(done, int) else 0

@@ -26,7 +26,7 @@ class Output(StrEnum):
 #: For terminals without UTF-8 (C5): our signs in letters they have.
 _IN_ASCII: Final = str.maketrans(
     {"◆": "!!", "▲": "!", "■": "*", "●": ".", "○": "i", "◪": "?", "›": ">", "→": "->", "·": "|", "–": "-", "—": "-",
-     "…": "...", "“": '"', "”": '"', "’": "'", "✓": "ok", "✗": "x"}
+     "…": "...", "“": '"', "”": '"', "’": "'", "✓": "ok", "✗": "x", "⟨": "<", "⟩": ">", "⏎": "<newline>", "⇥": "<tab>"}
 )  # fmt: skip
 _speech: Final = {"notes": True, "progress": True}  #: of this run, as asked on the command line
 

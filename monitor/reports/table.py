@@ -103,8 +103,8 @@ def _block(each: Finding, place: str, width: int, colour: bool) -> Iterator[str]
     if len(each.evidence) > MOST_EVIDENCE:
         yield f"{INDENT}· and {how_many(len(each.evidence) - MOST_EVIDENCE, 'value')} more (--output json)"
     if each.op is not None and each.path:
-        yield f"{INDENT}- {clean(_text(each.old))}"
-        yield f"{INDENT}+ {clean(_text(each.new))}"
+        sides = (("-", each.old), ("+", each.new))
+        yield from (f"{INDENT}{sign} {clean(_text(value))}" for sign, value in sides if value is not None)
     if each.why:
         yield f"{INDENT}why   {clean(each.why)}"
     yield f"{INDENT}mend  {clean(each.fix)}"
@@ -195,7 +195,7 @@ def _change(change: Change, catalogue: Catalogue, colour: bool) -> Iterator[str]
             key = kind.key if kind is not None else ()
             fields = (f"{name} {_text(part)}" for name, part in value.items() if name not in key)
             yield f"    {sign} {clean(', '.join(fields))}"
-        elif change.path:
+        elif change.path and value is not None:
             yield f"    {sign} {clean(with_places(_text(value), field))}"
 
 

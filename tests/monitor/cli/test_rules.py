@@ -1,0 +1,62 @@
+"""`rules list`, `show` and `test`."""
+
+import pytest
+
+from rules.pack import shipped_packs
+from tests.command import command
+from tests.monitor.cli.small import PACK, assert_golden, files
+
+
+@pytest.fixture(autouse=True)
+def where_the_files_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files(tmp_path)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize(
+    ("name", "words", "code"),
+    [
+        ("rules-list.txt", ["rules", "list", "fee-is-small"], 0),
+        ("rules-list.json", ["rules", "list", "fee-is-small", "--output", "json"], 0),
+        ("rules-show.txt", ["rules", "show", "billing.tax-goes-on"], 0),
+        ("rules-show.json", ["rules", "show", "billing.tax-goes-on", "--output", "json"], 0),
+        ("rules-test.txt", ["rules", "test", "pack.yaml"], 0),
+        ("rules-test-fails.txt", ["rules", "test", "wrong.yaml"], 1),
+        ("rules-test-fails.json", ["rules", "test", "wrong.yaml", "--output", "json"], 1),
+    ],
+)
+def test_rules_look_as_agreed(tmp_path, name, words, code):
+    (tmp_path / "wrong.yaml").write_text(PACK.replace("fee: '11'", "fee: '9'"), encoding="utf-8")
+    done = command(tmp_path, *words, SMART360_PACKS='["pack.yaml"]')
+    assert done.code == code
+    assert_golden(name, done.out)
+
+
+def test_a_list_is_narrowed_by_word_module_and_severity(tmp_path):
+    def ids(*options):
+        return {each["id"] for each in command(tmp_path, "rules", "list", *options, "--output", "json").report["rules"]}
+
+    rules = shipped_packs().rules
+    assert ids() == {each.id for each in rules}
+    assert ids("slab") == {each.id for each in rules if "slab" in f"{each.id} {each.title}".lower()}
+    assert ids("--module", "access") == {each.id for each in rules if each.module == "access"}
+    assert ids("--severity", "critical,info") == {each.id for each in rules if each.severity in ("critical", "info")}
+    done = command(tmp_path, "rules", "list", "slab")
+    assert done.err == f"{len(done.out.splitlines())} of {len(rules)}\n"
+
+
+def test_a_pack_that_is_refused_ends_with_exit_2_and_its_mistakes(tmp_path):
+    (tmp_path / "pack.yaml").write_text(PACK.replace("self.fee.at_most", "self.feee.at_most"), encoding="utf-8")
+    done = command(tmp_path, "rules", "test", "pack.yaml", "--output", "json")
+    assert done.code == 2
+    (error,) = done.report["errors"]
+    assert (error["file"], error["line"], error["code"]) == ("pack.yaml", 10, "unknown_name")
+    assert error["message"] == "registration_type has no field “feee”."
+    assert error["mend"] == "Did you mean fee?"
+
+
+def test_packs_of_the_settings_are_in_force(tmp_path):
+    done = command(tmp_path, "rules", "show", "billing.tax-goes-on", "--output", "json", SMART360_PACKS='["pack.yaml"]')
+    assert done.report["rule"]["pack"] == "tiny"
+    assert command(tmp_path, "rules", "show", "billing.tax-goes-on").code == 2
