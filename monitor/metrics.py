@@ -3,7 +3,8 @@
 Names and labels are those of contracts §5. No label ever holds an object's name or key.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib import metadata
 from typing import Any
@@ -51,9 +52,10 @@ class _State(Collector):
     def collect(self) -> Iterator[Metric]:
         """One read transaction for a whole scrape."""
         with self.deps.store.read() as unit:
-            yield from self._targets(unit)
+            targets = unit.targets.all()
+            yield from self._targets(unit, targets)
             yield from self._alerts(unit)
-            yield from _counted(unit)
+            yield from _counted(unit, {(target.tenant, target.environment) for target in targets})
         build = GaugeMetricFamily("smart360_build_info", "Version of the program.", labels=("version",))
         build.add_metric((metadata.version("smart360-monitor"),), 1)
         yield build
@@ -65,7 +67,7 @@ class _State(Collector):
                 turns.add_metric((name,), at.timestamp())
             yield turns
 
-    def _targets(self, unit: Unit) -> Iterator[Metric]:
+    def _targets(self, unit: Unit, targets: Sequence[Target]) -> Iterator[Metric]:
         now = self.deps.clock.now()
         gauges = {
             name: GaugeMetricFamily(f"smart360_{name}", told, labels=labels)
@@ -81,8 +83,19 @@ class _State(Collector):
             }.items()
         }
         baseline = InfoMetricFamily("smart360_baseline", "The current baseline.", labels=_PLACE)
-        for target in unit.targets.all():
-            self._target(unit, target, now, gauges, baseline)
+        reports = unit.sweeps.newest_reports(("complete", "partial"))
+        baselines, proposals = unit.baselines.current_of(targets), unit.baselines.open_counts()
+        for target in targets:
+            place = (target.tenant, target.environment)
+            if target.id in reports:
+                self._figures(place, reports[target.id], gauges)
+            current = baselines.get(target.id)
+            if current is not None:
+                baseline.add_metric(place, {"version": str(current.version), "digest": current.digest[:15]})
+                gauges["baseline_approved_timestamp_seconds"].add_metric(place, current.approved_at.timestamp())
+            gauges["proposals_waiting"].add_metric(place, proposals.get(target.id, 0))
+            late = (now - target.next_run_at).total_seconds() if target.next_run_at and not target.paused_at else 0
+            gauges["sweep_lag_seconds"].add_metric(place, max(0.0, late))
         yield from gauges.values()
         yield baseline
         findings = GaugeMetricFamily(
@@ -92,33 +105,20 @@ class _State(Collector):
             findings.add_metric(labels, count)
         yield findings
 
-    def _target(
-        self, unit: Unit, target: Target, now: datetime, gauges: Mapping[str, Any], baseline: InfoMetricFamily
-    ) -> None:
-        place = (target.tenant, target.environment)
-        good = unit.sweeps.last(target, states=("complete", "partial"))
-        if good:
-            report = good[0].report
-            if report.get("readiness") is not None:
-                gauges["readiness_ratio"].add_metric(place, report["readiness"])
-            gauges["rules_undecided"].add_metric(place, report["rules"]["undecided"])
-            gauges["coverage_ratio"].add_metric(place, report["lists_read"] / max(1, report["lists_total"]))
-            taken = datetime.fromisoformat(report["taken_at"]).timestamp()
-            gauges["snapshot_last_success_timestamp_seconds"].add_metric(place, taken)
-            objects: dict[str, int] = {}
-            for name, count in report["objects"].items():
-                module = self.deps.catalogue.module_of(name) or "unknown"
-                objects[module] = objects.get(module, 0) + count
-            for module, count in objects.items():
-                if count:
-                    gauges["snapshot_objects"].add_metric((*place, module), count)
-        current = unit.baselines.current(target)
-        if current is not None:
-            baseline.add_metric(place, {"version": str(current.version), "digest": current.digest[:15]})
-            gauges["baseline_approved_timestamp_seconds"].add_metric(place, current.approved_at.timestamp())
-        gauges["proposals_waiting"].add_metric(place, len(unit.baselines.open_proposals(target)))
-        late = (now - target.next_run_at).total_seconds() if target.next_run_at and not target.paused_at else 0
-        gauges["sweep_lag_seconds"].add_metric(place, max(0.0, late))
+    def _figures(self, place: tuple[str, str], report: Mapping[str, Any], gauges: Mapping[str, Any]) -> None:
+        """Of the newest sweep that read something."""
+        if report["readiness"] is not None:
+            gauges["readiness_ratio"].add_metric(place, report["readiness"])
+        gauges["rules_undecided"].add_metric(place, report["rules"].get("undecided", 0))
+        gauges["coverage_ratio"].add_metric(place, report["lists_read"] / max(1, report["lists_total"]))
+        taken = datetime.fromisoformat(report["taken_at"]).timestamp()
+        gauges["snapshot_last_success_timestamp_seconds"].add_metric(place, taken)
+        objects: Counter[str] = Counter()
+        for name, count in report["objects"].items():
+            objects[self.deps.catalogue.module_of(name) or "unknown"] += count
+        for module, count in objects.items():
+            if count:
+                gauges["snapshot_objects"].add_metric((*place, module), count)
 
     def _alerts(self, unit: Unit) -> Iterator[Metric]:
         waiting = GaugeMetricFamily("smart360_alerts_waiting", "Alerts not yet delivered.", labels=("channel",))
@@ -132,7 +132,7 @@ class _State(Collector):
         yield oldest
 
 
-def _counted(unit: Unit) -> Iterator[Metric]:
+def _counted(unit: Unit, places: Collection[tuple[str, str]]) -> Iterator[Metric]:
     for name, told, labels in (
         ("sweeps", "Sweeps by outcome.", (*_PLACE, "outcome")),
         ("source_requests", "Requests to sources by status.", (*_PLACE, "status")),
@@ -141,7 +141,8 @@ def _counted(unit: Unit) -> Iterator[Metric]:
     ):
         counter = CounterMetricFamily(f"smart360_{name}", told, labels=labels)
         for values, count in unit.counters.all(name).items():
-            counter.add_metric(values, count)
+            if labels[:2] != _PLACE or values[:2] in places:  # what is counted of a target goes with it
+                counter.add_metric(values, count)
         yield counter
     yield _histogram(unit, "sweep_duration", "Time of each step of a sweep.", ("stage",))
     yield _histogram(unit, "source_request_duration", "Time of requests to sources.", ())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from baselines.approval import Baseline, ChangeKey, Decided, Decision, Proposal, ProposalState
@@ -64,6 +64,13 @@ class Baselines:
         """The configuration of the newest baseline; None before the first."""
         current = self.current(target)
         return self.configuration(target, current.version) if current is not None else None
+
+    def current_of(self, targets: Sequence[Target]) -> Mapping[int, Baseline]:
+        """The newest baselines of several targets, by id of the target; one query."""
+        newest = select(func.max(_BASELINES.id)).group_by(_BASELINES.target_id)
+        rows = self._connection.execute(select(BaselineRow.__table__).where(_BASELINES.id.in_(newest)))
+        named = {target.id: target for target in targets}
+        return {row.target_id: _baseline(row, named[row.target_id]) for row in rows if row.target_id in named}
 
     def make(
         self, target: Target, proposal: Proposal, result: Configuration, approver: str, now: datetime, accepted: int,
@@ -130,6 +137,13 @@ class Baselines:
             .order_by(_PROPOSALS.id)
         )
         return [self.proposal(row.id) for row in rows.all()]
+
+    def open_counts(self) -> Mapping[int, int]:
+        """How many proposals wait, by id of each target that has any; one query."""
+        rows = self._connection.execute(
+            select(_PROPOSALS.target_id, func.count()).where(_PROPOSALS.state == "open").group_by(_PROPOSALS.target_id)
+        )
+        return dict(rows.tuples().all())
 
     def close(self, proposal: Proposal, state: ProposalState, by: str, reason: str, now: datetime) -> bool:
         """End an open proposal; False if somebody was quicker."""

@@ -167,6 +167,23 @@ class Sweeps:
             for row in rows
         ]  # fmt: skip
 
+    def newest_reports(self, states: Sequence[str]) -> Mapping[int, Mapping[str, Any]]:
+        """Figures of the newest sweep in one of these states, by id of each target that is watched; one query."""
+        newest = (
+            select(_COLUMNS.id)
+            .where(_COLUMNS.target_id == TargetRow.id, _COLUMNS.state.in_(states))
+            .order_by(_COLUMNS.claimed_at.desc(), _COLUMNS.id.desc())  # as the index has them
+            .limit(1)
+            .correlate(TargetRow)
+            .scalar_subquery()
+        )
+        rows = self._connection.execute(
+            select(_COLUMNS.target_id, _COLUMNS.report).where(
+                _COLUMNS.id.in_(select(newest).select_from(TargetRow).where(TargetRow.removed_at.is_(None)))
+            )
+        )
+        return {target_id: from_json(report, dict) for target_id, report in rows}
+
     def running(self, target: Target) -> tuple[datetime, str] | None:
         """Since when, and by whom, the target is being swept; None if it is not."""
         row = self._connection.execute(
