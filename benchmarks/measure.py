@@ -3,7 +3,7 @@
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +21,9 @@ class Ratio:
     is_met: bool
 
     def __str__(self) -> str:
-        met = "met" if self.is_met else "MISSED"
+        met = ("met" if self.is_met else "MISSED") if self.goal != "–" else ""
         spread = f"({self.low:.3g}–{self.high:.3g})"
-        return f"{self.name:<44} {self.workload:<16} {self.value:>8.3g} {spread:<16} goal {self.goal:<10} {met}"
+        return f"{self.name:<44} {self.workload:<28} {self.value:>8.3g} {spread:<16} goal {self.goal:<10} {met}"
 
 
 def ratio(
@@ -42,11 +42,22 @@ def ratio(
     for _ in range(pairs + 1):
         mine, theirs = _cpu(ours), _cpu(other)
         found.append(theirs / mine if inverse else mine / theirs)
-    kept = sorted(found[1:])
-    value = statistics.median(kept)
-    is_met = value <= at_most if at_most is not None else value >= (at_least or 0)
-    goal = f"≤ {at_most:g}" if at_most is not None else f"≥ {at_least:g}"
-    return Ratio(name, workload, value, kept[0], kept[-1], goal, is_met)
+    return judged(name, workload, found[1:], at_most=at_most, at_least=at_least)
+
+
+def judged(
+    name: str,
+    workload: str,
+    found: Sequence[float],
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+) -> Ratio:
+    """The median of what was found, held against its goal; without one it is only told."""
+    value = statistics.median(found)
+    is_met = (at_most is None or value <= at_most) and (at_least is None or value >= at_least)
+    goal = f"≤ {at_most:g}" if at_most is not None else f"≥ {at_least:g}" if at_least is not None else "–"
+    return Ratio(name, workload, value, min(found), max(found), goal, is_met)
 
 
 def _cpu(run: Callable[[], Any]) -> float:

@@ -17,7 +17,7 @@ from benchmarks.measure import Ratio, ratio
 from rules.evaluate import Verdict, evaluate
 from rules.facts import Facts
 from rules.judge import judge
-from rules.pack import load_packs
+from rules.pack import Packs, load_packs
 
 Values = dict[str, Any]
 #: type → (expression, the same as a closure); ``#`` is the rule's number, so that no two are the same.
@@ -68,6 +68,15 @@ def _pack() -> tuple[str, dict[str, list[Callable[[Values], bool]]]]:
     return "\n".join(lines) + "\n", closures
 
 
+def bench_packs() -> tuple[Packs, dict[str, list[Callable[[Values], bool]]]]:
+    """The 150 rules, and the same as closures."""
+    text, closures = _pack()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.yaml"
+        path.write_text(text, encoding="utf-8")
+        return load_packs([path], load_catalogue()), closures
+
+
 def rule_ratios(size: int) -> Iterator[Ratio]:
     """150 rules over ``size`` objects: all of them, and again when nothing changed."""
     catalogue, secrets = load_catalogue(), SecretKey(b"bench", "bench")
@@ -76,11 +85,7 @@ def rule_ratios(size: int) -> Iterator[Ratio]:
         name: [form.canonicalise(name, each).object for each in objects] for name, objects in utility(size).items()
     }
     configuration = form.configuration(lists)
-    text, closures = _pack()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "bench.yaml"
-        path.write_text(text, encoding="utf-8")
-        packs = load_packs([path], catalogue)
+    packs, closures = bench_packs()
     values = {name: [each.values for each in objects] for name, objects in lists.items()}
 
     def as_closures() -> int:
