@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from benchmarks.data import utility
+from benchmarks.sweeps import growth
 from monitor.clock import SetClock
 from monitor.sandbox.process import start_sandbox
 from monitor.store.unit import Store
@@ -62,3 +63,8 @@ def test_an_unchanged_sweep_judges_only_what_another_day_can_turn(tmp_path, late
     today = [rule.id for rule in deps.packs.rules if rule.reads_today]
     assert today
     assert again.judged == (len(today) if judges else 0)
+
+
+def test_an_unchanged_sweep_adds_less_than_a_twentieth_of_the_configuration_to_the_store():
+    (grown,) = growth(10)
+    assert grown.value < 0.05
