@@ -138,6 +138,7 @@ def _counted(unit: Unit, places: Collection[tuple[str, str]]) -> Iterator[Metric
         ("source_requests", "Requests to sources by status.", (*_PLACE, "status")),
         ("source_faults", "Faults of sources by coverage reason.", (*_PLACE, "fault")),
         ("alerts", "Deliveries by outcome.", ("channel", "outcome")),
+        ("store_errors", "Errors of the database by kind.", ("kind",)),
     ):
         counter = CounterMetricFamily(f"smart360_{name}", told, labels=labels)
         for values, count in unit.counters.all(name).items():

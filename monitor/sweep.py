@@ -127,7 +127,6 @@ def claim_slot(unit: Unit, target: Target, slot: datetime, deps: Deps) -> Claim 
         return SweepReport(target.name, "poisoned", fault="poisoned", cure="See the log, then tenant resume.")
     claim = unit.sweeps.claim(target, slot, deps.worker, now, deps.settings.lease)
     if claim is None:
-        unit.counters.add("sweeps", {(target.tenant, target.environment, "skipped"): 1})
         return SweepReport(target.name, "skipped")
     return claim
 
@@ -256,7 +255,6 @@ def _written(
         target, Memory(memory.seals, memory.suspects, memory.privileges, judgement.results, memory.known)
     )
     report = _report(claim, reading, judgement, settlement, planned, stages)
-    unit.counters.add("sweeps", {(target.tenant, target.environment, report.state): 1})
     for stage, seconds in stages.seconds.items():
         unit.counters.observe("sweep_duration", (stage,), (seconds,))
     fault, cure = _worst_gap(reading.configuration)
@@ -328,7 +326,5 @@ def _failed(claim: Claim, error: Smart360Error, deps: Deps) -> SweepReport:
     """Write down that nothing could be read; what is known stays as it is."""
     log.warning("sweep_failed", target=claim.target.name, code=error.code, what=error.what)
     with deps.store.write() as unit:
-        place = (claim.target.tenant, claim.target.environment, "failed")
-        unit.counters.add("sweeps", {place: 1})
         unit.sweeps.finish(claim, "failed", deps.clock.now(), fault=error.code, cure=error.mend, report={})
     return SweepReport(claim.target.name, "failed", fault=error.code, cure=error.mend)

@@ -5,16 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.engine import Connection
 
 from monitor.errors import Fenced
+from monitor.store.counters import Counters
 from monitor.store.tables import SweepRow, TargetRow
 from monitor.store.values import from_json, to_json
 from monitor.target import Target
 
 _COLUMNS = SweepRow.__table__.c
 DEATHS: Final = 3  #: in a row; then the target is set aside until a person looks (F49)
+AGAIN: Final = "It is run again by itself."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,27 @@ class Run:
 class Sweeps:
     """The ``sweeps`` table."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, counters: Counters) -> None:
+        self._connection, self._counters = connection, counters
+
+    def _ended(self, tenant: str, environment: str, outcome: str) -> None:
+        """Count it where it ends, so that no way to end is forgotten."""
+        self._counters.add("sweeps", {(tenant, environment, outcome): 1})
+
+    def _fail(self, which: ColumnElement[bool], now: datetime, fault: str, cure: str) -> Sequence[tuple[int, int]]:
+        """(sweep, target) of running sweeps that become ``failed`` without their worker."""
+        gone = self._connection.execute(
+            update(SweepRow)
+            .where(_COLUMNS.state == "running", which)
+            .values(state="failed", finished_at=now, fault=fault, cure=cure)
+            .returning(_COLUMNS.id, _COLUMNS.target_id)
+        ).all()
+        for row in gone:
+            tenant, environment = self._connection.execute(
+                select(TargetRow.tenant, TargetRow.environment).where(TargetRow.id == row.target_id)
+            ).one()
+            self._ended(tenant, environment, "failed")
+        return [(row.id, row.target_id) for row in gone]
 
     def claim(self, target: Target, slot: datetime, owner: str, now: datetime, lease: timedelta) -> Claim | None:
         """Take a slot; None where it was taken before or another sweep of the target runs.
@@ -61,11 +82,7 @@ class Sweeps:
             .with_for_update()
         ).first()
         if running is not None and running.lease_until <= now:
-            self._connection.execute(
-                update(SweepRow)
-                .where(_COLUMNS.id == running.id, _COLUMNS.state == "running")
-                .values(state="failed", finished_at=now, fault="died", cure="It is run again by itself.")
-            )
+            self._fail(_COLUMNS.id == running.id, now, "died", AGAIN)
             running = None
         state = "running" if running is None else "skipped"
         values = {
@@ -78,7 +95,10 @@ class Sweeps:
         if taken is not None:
             return None
         made = self._connection.execute(insert(SweepRow).values(**values).returning(_COLUMNS.id)).scalar_one()
-        return Claim(target, slot, made, owner) if state == "running" else None
+        if state == "running":
+            return Claim(target, slot, made, owner)
+        self._ended(target.tenant, target.environment, state)
+        return None
 
     def renew(self, claim: Claim, now: datetime, lease: timedelta) -> bool:
         """Say that the worker lives; False if the sweep was taken over."""
@@ -112,24 +132,16 @@ class Sweeps:
         )
         if done.rowcount != 1:
             raise Fenced(claim.target.name)
+        self._ended(claim.target.tenant, claim.target.environment, state)
 
     def abandon(self, target: Target, owner: str, now: datetime) -> None:
         """End this worker's own running sweep of a target after an error nobody foresaw."""
-        self._connection.execute(
-            update(SweepRow)
-            .where(_COLUMNS.target_id == target.id, _COLUMNS.state == "running", _COLUMNS.owner == owner)
-            .values(state="failed", finished_at=now, fault="error", cure="See the log; report it.")
-        )
+        its_own = (_COLUMNS.target_id == target.id) & (_COLUMNS.owner == owner)
+        self._fail(its_own, now, "error", "See the log; report it.")
 
     def expired(self, now: datetime) -> Sequence[tuple[int, int]]:
         """(sweep, target) of sweeps whose worker is gone; they become ``failed``."""
-        gone = self._connection.execute(
-            update(SweepRow)
-            .where(_COLUMNS.state == "running", _COLUMNS.lease_until <= now)
-            .values(state="failed", finished_at=now, fault="died", cure="It is run again by itself.")
-            .returning(_COLUMNS.id, _COLUMNS.target_id)
-        )
-        return [(row.id, row.target_id) for row in gone]
+        return self._fail(_COLUMNS.lease_until <= now, now, "died", AGAIN)
 
     def deaths(self, target: Target) -> int:
         """How many of its last sweeps in a row died with their worker."""
@@ -154,6 +166,7 @@ class Sweeps:
                 finished_at=now, fault="poisoned", cure="Look at the log, then: smart360-monitor tenant resume.",
             )
         )  # fmt: skip
+        self._ended(target.tenant, target.environment, "poisoned")
 
     def last(self, target: Target, *, most: int = 1, states: Sequence[str] = ()) -> Sequence[Run]:
         """The newest sweeps of a target, newest first."""

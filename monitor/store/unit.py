@@ -1,11 +1,14 @@
 """One transaction: every part of the store bound to one connection, all or nothing."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
+from monitor.errors import StoreError
 from monitor.store.alerts import Alerts
 from monitor.store.audit import Audit
 from monitor.store.baselines import Baselines
@@ -22,14 +25,14 @@ class Unit:
     """The parts of the store inside one transaction."""
 
     def __init__(self, connection: Connection) -> None:
+        self.counters = Counters(connection)
         self.targets = Targets(connection)
-        self.sweeps = Sweeps(connection)
+        self.sweeps = Sweeps(connection, self.counters)
         self.snapshots = Snapshots(connection)
         self.baselines = Baselines(connection, self.snapshots)
         self.findings = Findings(connection)
         self.alerts = Alerts(connection)
         self.audit = Audit(connection)
-        self.counters = Counters(connection)
         self.leases = Leases(connection)
 
 
@@ -41,6 +44,8 @@ class Store:
         # SQLite reads of one moment by itself.
         moment = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
         self._reading = engine.execution_options(readonly=True, **moment)
+        self._errors: Counter[str] = Counter()
+        self._errors_held = Lock()
 
     @classmethod
     def open(cls, url: str, *, migrate: bool = False) -> "Store":
@@ -64,14 +69,36 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Unit]:
         """A transaction that writes; committed at the end, undone by any error."""
-        with told_as_store_errors(self.engine), self.engine.begin() as connection:
-            yield Unit(connection)
+        told: Counter[str] = Counter()
+        try:
+            with told_as_store_errors(self.engine), self.engine.begin() as connection:
+                unit = Unit(connection)
+                yield unit
+                told = self._errors_taken()
+                unit.counters.add("store_errors", {(kind,): count for kind, count in told.items()})
+        except BaseException as error:
+            self._note_errors(told + Counter([error.kind] if isinstance(error, StoreError) else []))
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Unit]:
         """A transaction that only reads, of one moment."""
-        with told_as_store_errors(self.engine), self._reading.begin() as connection:
-            yield Unit(connection)
+        try:
+            with told_as_store_errors(self.engine), self._reading.begin() as connection:
+                yield Unit(connection)
+        except StoreError as error:
+            self._note_errors(Counter([error.kind]))
+            raise
+
+    def _note_errors(self, kinds: Counter[str]) -> None:
+        """A database that fails cannot be told of it: the next transaction that commits does."""
+        with self._errors_held:
+            self._errors += kinds
+
+    def _errors_taken(self) -> Counter[str]:
+        with self._errors_held:
+            taken, self._errors = self._errors, Counter()
+        return taken
 
     def close(self) -> None:
         """Close its connections."""

@@ -42,6 +42,7 @@ CONTRACT = {
     "smart360_source_faults_total": ("counter", PLACE | {"fault"}),
     "smart360_source_request_duration_seconds": ("histogram", set()),
     "smart360_alerts_total": ("counter", {"channel", "outcome"}),
+    "smart360_store_errors_total": ("counter", {"kind"}),
     "smart360_alerts_waiting": ("gauge", {"channel"}),
     "smart360_alert_oldest_waiting_seconds": ("gauge", set()),
     "smart360_sweep_lag_seconds": ("gauge", PLACE),
@@ -133,6 +134,7 @@ def full(world: World) -> World:
     world.count("source_requests", ("swa", "production", "200"), ("swa", "production", "error"))
     world.count("source_faults", ("swa", "production", "forbidden"))
     world.count("alerts", ("operators", "sent"))
+    world.count("store_errors", ("locked",))
     with world.deps.store.write() as unit:
         unit.counters.observe("source_request_duration", (), (0.004, 0.02, 0.02, 400.0))
     return world
@@ -252,7 +254,7 @@ def test_a_module_without_objects_has_no_series(world):
 
 def test_no_label_holds_the_name_or_key_of_an_object(world):
     allowed = {
-        "kind": set(Kind), "severity": set(Severity), "module": {each.name for each in CATALOGUE.modules},
+        "kind": {*Kind, "locked"}, "severity": set(Severity), "module": {each.name for each in CATALOGUE.modules},
         "tenant": {"swa"}, "environment": {"production"}, "channel": {"operators"}, "loop": {"schedule"},
         "outcome": {"complete", "sent"}, "fault": {"forbidden"}, "status": {"200", "error"},
         "stage": {"collect", "store", "compare", "judge", "settle", "plan"},

@@ -229,8 +229,9 @@ def test_f58_a_locked_sqlite_is_waited_for_and_then_told_without_half_a_step(tmp
         assert list(unit.targets.all()) == []
     with store.write() as unit:
         unit.targets.put("swa", "production", definition, NOW)
-    with store.read() as unit:
+    with Store(open_engine(url)).read() as unit:  # another replica tells the same
         assert [each.name for each in unit.targets.all()] == ["swa/production"]
+        assert unit.counters.all("store_errors") == {("locked",): 1}
 
 
 def test_f58_a_lock_shorter_than_the_wait_is_not_noticed(tmp_path):

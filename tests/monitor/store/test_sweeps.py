@@ -252,3 +252,23 @@ def test_expired_sweeps_are_ended_by_one_of_two_schedulers(store, target):
 def test_a_snapshot_belongs_to_one_sweep(store, target):
     assert kept(store, target, small()) != kept(store, target, small(), LATER)
     assert count(store, "sweeps") == 2
+
+
+def test_every_sweep_is_counted_once_where_it_ends_however_it_ends(store, target):
+    finished(store, target, NOW, "partial")
+    claimed(store, target, NOW + timedelta(minutes=1))
+    with store.write() as unit:
+        assert unit.sweeps.claim(target, NOW + timedelta(minutes=2), "w-2", NOW + timedelta(minutes=1), LEASE) is None
+        assert unit.sweeps.claim(target, NOW + timedelta(minutes=1), "w-2", NOW + timedelta(minutes=1), LEASE) is None
+    claimed(store, target, NOW + timedelta(hours=1))  # takes over from the one that died
+    with store.write() as unit:
+        unit.sweeps.expired(NOW + timedelta(hours=2))
+    claimed(store, target, NOW + timedelta(hours=3))
+    with store.write() as unit:
+        unit.sweeps.abandon(target, "w-1", NOW + timedelta(hours=3))
+        unit.sweeps.poison(target, NOW + timedelta(hours=4), "w-1", NOW + timedelta(hours=4))
+    with store.read() as unit:
+        assert unit.counters.all("sweeps") == {
+            ("swa", "production", "partial"): 1, ("swa", "production", "skipped"): 1,
+            ("swa", "production", "failed"): 3, ("swa", "production", "poisoned"): 1,
+        }  # fmt: skip
