@@ -53,6 +53,7 @@ def serve(
     ended.wait()
     scheduler.stop()
     stop()
+    wired.store.close()
 
 
 def sandbox(
