@@ -9,6 +9,8 @@ import structlog
 from hypothesis import settings
 from sqlalchemy import create_engine, text
 
+from monitor.sandbox.process import SandboxProcess, start_sandbox
+from monitor.sandbox.slack_process import SlackProcess, start_slack
 from monitor.store.unit import Store
 from tests.postgres import Server, running_postgres
 
@@ -91,3 +93,17 @@ def browser_context_args(browser_context_args: dict[str, object]) -> dict[str, o
         **browser_context_args, "viewport": {"width": 1280, "height": 800}, "locale": "en-GB", "timezone_id": "UTC",
         "reduced_motion": "reduce",
     }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxProcess]:
+    """A SMART360 look-alike of its own for each file of tests."""
+    with start_sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def slack() -> Iterator[SlackProcess]:
+    """A Slack stand-in with one channel for each file of tests."""
+    with start_slack(channels={"C0SWA": "swa-care"}) as running:
+        yield running

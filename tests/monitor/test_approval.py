@@ -6,23 +6,8 @@ from baselines.approval import Decision, ProposalState, change_key
 from baselines.errors import ApprovalRefused
 from monitor.approval import acknowledge, approve, decide, propose_baseline, reject, review_of
 from monitor.delivery import deliver_waiting
-from monitor.sandbox.process import start_sandbox
-from monitor.sandbox.slack_process import start_slack
 from monitor.sweep import sweep
-from tests.reliability.service import Watched
-from tests.reliability.test_crash import open_findings, watched
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    with start_sandbox() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def slack():
-    with start_slack(channels={"C0SWA": "swa-care"}) as running:
-        yield running
+from tests.reliability.service import Watched, open_findings, watched
 
 
 @pytest.fixture

@@ -5,25 +5,10 @@ from datetime import timedelta
 import pytest
 
 from monitor.delivery import deliver_waiting
-from monitor.sandbox.process import start_sandbox
-from monitor.sandbox.slack_process import start_slack
 from monitor.sweep import sweep
-from tests.reliability.service import Watched
-from tests.reliability.test_crash import watched
+from tests.reliability.service import Watched, watched
 
 INCIDENT = "silent-rate-rise"
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    with start_sandbox() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def slack():
-    with start_slack(channels={"C0SWA": "swa-care"}) as running:
-        yield running
 
 
 @pytest.fixture

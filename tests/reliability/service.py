@@ -12,12 +12,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from monitor.approval import approve, propose_baseline, review_of
 from monitor.demo import incidents, sandbox_password, sandbox_user
 from monitor.deps import Deps
 from monitor.sandbox.process import SandboxProcess
 from monitor.sandbox.slack_process import SlackProcess
 from monitor.settings import Settings
 from monitor.store.unit import Store
+from monitor.sweep import sweep
 from monitor.target import Definition, Target
 
 PATIENCE_S = 60.0
@@ -125,3 +127,24 @@ def wait_for(what: Callable[[], bool], told: str) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(f"not within {PATIENCE_S:g} s: {told}")
+
+
+def watched(folder: Path, url: str, sandbox, slack, targets: int = 1) -> Watched:
+    """Targets with an approved baseline, in a world that is as approved."""
+    sandbox.client.post("/sandbox/reset").raise_for_status()
+    for message in slack.client.get("/standin/messages").json():
+        slack.client.delete(f"/standin/messages/{message['ts']}")
+    made = Watched(folder, url, sandbox, slack, targets)
+    for name in made.names:
+        target = made.target(name)
+        sweep(target, made.deps.clock.now(), made.deps)
+        proposal = propose_baseline(target, "olga", made.deps)
+        with made.store.read() as unit:
+            digest = review_of(proposal, made.deps, unit).digest
+        approve(proposal, digest, "nisha", made.deps)
+    return made
+
+
+def open_findings(made: Watched, name: str = "swa/production"):
+    with made.store.read() as unit:
+        return [known for _, known in unit.findings.open(unit.targets.named(name))]

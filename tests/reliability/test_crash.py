@@ -6,14 +6,11 @@ The ledger is outside the service: what happened in the world, what Slack holds,
 import signal
 import sqlite3
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from monitor.sandbox.process import start_sandbox
-from monitor.sandbox.slack_process import start_slack
 from monitor.sweep import sweep
-from tests.reliability.service import Watched, wait_for
+from tests.reliability.service import Watched, open_findings, wait_for, watched
 
 INCIDENT = "friday-variable-plan-deactivated"
 WRONG = Counter(
@@ -27,41 +24,6 @@ WRONG = Counter(
 IN_A_SWEEP = ("claimed", "collected", "kept", "judged", "before-commit", "committed")
 IN_DELIVERY = ("delivery-begun", "posted", "delivered")
 IN_APPROVAL = ("approving", "approved")
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    with start_sandbox() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def slack():
-    with start_slack(channels={"C0SWA": "swa-care"}) as running:
-        yield running
-
-
-def watched(folder: Path, url: str, sandbox, slack, targets: int = 1) -> Watched:
-    """Targets with an approved baseline, in a world that is as approved."""
-    sandbox.client.post("/sandbox/reset").raise_for_status()
-    for message in slack.client.get("/standin/messages").json():
-        slack.client.delete(f"/standin/messages/{message['ts']}")
-    made = Watched(folder, url, sandbox, slack, targets)
-    from monitor.approval import approve, propose_baseline, review_of
-
-    for name in made.names:
-        target = made.target(name)
-        sweep(target, made.deps.clock.now(), made.deps)
-        proposal = propose_baseline(target, "olga", made.deps)
-        with made.store.read() as unit:
-            digest = review_of(proposal, made.deps, unit).digest
-        approve(proposal, digest, "nisha", made.deps)
-    return made
-
-
-def open_findings(made: Watched, name: str = "swa/production"):
-    with made.store.read() as unit:
-        return [known for _, known in unit.findings.open(unit.targets.named(name))]
 
 
 def quiet(made: Watched) -> bool:
