@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli import tell
+from monitor.cli import BadUsage, tell
 from monitor.cli.context import deps
 
 db = typer.Typer(help="The store's schema.", no_args_is_help=True)
@@ -28,12 +28,11 @@ def serve(
     from monitor.schedule import Scheduler
     from monitor.web.app import create_app, serve_in_thread
 
-    if host not in ("127.0.0.1", "localhost", "::1"):
-        tell.note(f"--host {host}: people cannot sign in yet, so only loopback is served. Mend: put 127.0.0.1.")
-        raise typer.Exit(2)
+    if host not in ("127.0.0.1", "localhost"):
+        what = "people cannot sign in yet, so only loopback is served."
+        raise BadUsage(what, where=f"--host {host}", mend="Put 127.0.0.1.")
     if role != "all":
-        tell.note(f"--role {role}: only all is there yet. Mend: leave --role out.")
-        raise typer.Exit(2)
+        raise BadUsage("only all is there yet.", where=f"--role {role}", mend="Leave --role out.")
     wired = deps()
     scheduler = Scheduler(wired)
     _ = wired.store, wired.packs  # a mistake ends it before anything is served

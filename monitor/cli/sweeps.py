@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli import tell
+from monitor.cli import BadUsage, tell
 from monitor.cli.context import deps
 from monitor.sweep import SweepReport
 
@@ -34,8 +34,8 @@ def sweep(
             for target in chosen:
                 unit.targets.set_next_run(target, now)
     if not chosen:
-        tell.note("Name a target, or say --all.")
-        raise typer.Exit(2)
+        what = "no target is watched." if all_targets else "no target is named."
+        raise BadUsage(what, where="sweep", mend="Name one, or say --all; tenant list shows them.")
     if not wait:
         for target in chosen:
             tell.result(f"{target.name}  is swept by the service at its next turn")

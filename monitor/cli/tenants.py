@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli import tell
+from monitor.cli import BadUsage, tell
 from monitor.cli.context import deps
 from monitor.errors import InvalidTenantFile
 from monitor.target import Definition, Target
@@ -222,11 +222,9 @@ def remove(
     wired = deps()
     if not yes:
         if not sys.stdin.isatty():
-            tell.note(f"{target}: say --yes to remove it without being asked.")
-            raise typer.Exit(2)
+            raise BadUsage("nobody can be asked here.", where=target, mend="Say --yes to remove it.")
         if typer.prompt(f"Type {target} to remove it") != target:
-            tell.note("Nothing was removed.")
-            raise typer.Exit(2)
+            raise BadUsage("that is not its name; nothing was removed.", where=target, mend="Type it as shown.")
     now = wired.clock.now()
     with wired.store.write() as unit:
         found = unit.targets.named(target)

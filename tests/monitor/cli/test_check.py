@@ -96,12 +96,12 @@ def test_at_says_which_day_is_judged_where_the_utility_is(tmp_path, words, at, f
 @pytest.mark.parametrize(
     ("options", "packs"),
     [
-        (["--packs", "pack.yaml", "--no-shipped"], {"tiny"}),
-        (["--packs", "us-epa-oregon"], {"us-epa-oregon"}),
-        (["--packs", "us-epa-oregon,pack.yaml"], {"us-epa-oregon", "tiny"}),
-        (["--packs", "us-epa-oregon", "--packs", "pack.yaml"], {"us-epa-oregon", "tiny"}),
-        (["--packs", "pack.yaml"], {"smart360-core", "us-epa-oregon", "tiny"}),
-        ([], {"smart360-core", "us-epa-oregon"}),
+        (["--packs", "pack.yaml", "--no-shipped"], ["tiny"]),
+        (["--packs", "us-epa-oregon"], ["us-epa-oregon"]),
+        (["--packs", "us-epa-oregon,pack.yaml"], ["us-epa-oregon", "tiny"]),
+        (["--packs", "us-epa-oregon", "--packs", "pack.yaml"], ["us-epa-oregon", "tiny"]),
+        (["--packs", "pack.yaml"], ["smart360-core", "us-epa-oregon", "tiny"]),
+        ([], ["smart360-core", "us-epa-oregon"]),
     ],
     ids=str,
 )

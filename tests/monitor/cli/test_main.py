@@ -97,3 +97,20 @@ def test_no_golden_file_is_left_over():
                                        "test-fails.json")), "first-words.txt",
     }  # fmt: skip
     assert {file.name for file in GOLDEN.iterdir()} == named
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["serve", "--host", "0.0.0.0"], "--host 0.0.0.0: people cannot sign in yet"),
+        (["serve", "--host", "::1"], "--host ::1: people cannot sign in yet"),
+        (["serve", "--role", "web"], "--role web: only all is there yet."),
+        (["sweep"], "sweep: no target is named."),
+        (["sweep", "--all"], "sweep: no target is watched."),
+        (["tenant", "remove", "swa/production"], "swa/production: nobody can be asked here."),
+    ],
+)
+def test_what_is_refused_is_told_also_where_it_should_be_quiet(tmp_path, words, told):
+    done = command(tmp_path, "--quiet", *words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(told)
