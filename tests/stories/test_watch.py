@@ -99,7 +99,7 @@ def test_a_tenant_is_watched_from_registration_to_removal(home, sandbox):
     assert "paused" in run(home, "tenant", "list")
     run(home, "tenant", "resume", target)
     assert "packages from one place" in run(home, "doctor")
-    assert "say --yes" in run(home, "tenant", "remove", target, code=2)
+    assert "Say --yes" in run(home, "tenant", "remove", target, code=2)
     assert "is removed; 2 findings ended with it." in run(home, "tenant", "remove", target, "--yes")
     assert "no such target" in run(home, "tenant", "show", target, code=2)
 
