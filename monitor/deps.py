@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the store and the engine take half a second to import; comm
     from alerts.channels import Channel
     from monitor.store.unit import Store
     from rules.pack import Packs
+    from rules.quiet import ChangeWindow
 
 
 def new_worker() -> str:
@@ -75,6 +76,10 @@ class Deps:
     def form_of(self, target: Target) -> Canonicaliser:
         """Brings a target's objects to canonical form."""
         return Canonicaliser(self.catalogue, zone=target.zone, secrets=self.secrets_of(target.tenant))
+
+    def change_windows_of(self, target: Target) -> "tuple[ChangeWindow, ...]":  # noqa: ARG002
+        """Times in which changes of a target were announced."""
+        return ()
 
     def source(self, target: Target) -> Source:
         """A target's source, its secrets resolved now, so that rotation needs no restart.

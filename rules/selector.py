@@ -1,0 +1,33 @@
+"""Which findings are meant: one pattern language for all that speaks of findings beforehand."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rules.findings import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Findings by pattern: ``*`` stands for any text, every other character for itself, a blank part for anything."""
+
+    rule: str = ""  #: of rule findings; coverage findings have their reason here
+    resource_type: str = ""
+    key: str = ""
+    path: str = ""
+    kind: str = ""  #: ``drift``, ``rule`` or ``coverage``
+
+    def matches(self, finding: Finding) -> bool:
+        """True if every part fits."""
+        return all(
+            not pattern or _pattern(pattern).fullmatch(text) is not None
+            for pattern, text in (
+                (self.kind, finding.kind.value), (self.rule, finding.rule), (self.resource_type, finding.resource_type),
+                (self.key, finding.key), (self.path, finding.path),
+            )
+        )  # fmt: skip
+
+
+@lru_cache(4096)
+def _pattern(written: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, written.split("*"))), re.DOTALL)
