@@ -90,7 +90,7 @@ def installation_key(reference: str, state_folder: Path, name: str) -> bytes:
     path = state_folder / f"{name}.key"
     if not path.exists():
         state_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = path.with_suffix(f".{os.getpid()}")
+        fresh = path.with_suffix(f".{random.token_hex(8)}")  # threads of one process may make it at once
         fresh.touch(mode=0o600)
         fresh.write_text(random.token_hex(32), encoding="utf-8")
         with suppress(FileExistsError):
