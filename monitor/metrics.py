@@ -83,17 +83,17 @@ class _State(Collector):
             }.items()
         }
         baseline = InfoMetricFamily("smart360_baseline", "The current baseline.", labels=_PLACE)
-        reports = unit.sweeps.newest_reports(("complete", "partial"))
-        baselines, proposals = unit.baselines.current_of(targets), unit.baselines.open_counts()
+        good = unit.sweeps.newest(("complete", "partial"))
+        baselines, proposals = unit.baselines.current_of(targets), unit.baselines.open_numbers()
         for target in targets:
             place = (target.tenant, target.environment)
-            if target.id in reports:
-                self._figures(place, reports[target.id], gauges)
+            if target.id in good:
+                self._figures(place, good[target.id].report, gauges)
             current = baselines.get(target.id)
             if current is not None:
                 baseline.add_metric(place, {"version": str(current.version), "digest": current.digest[:15]})
                 gauges["baseline_approved_timestamp_seconds"].add_metric(place, current.approved_at.timestamp())
-            gauges["proposals_waiting"].add_metric(place, proposals.get(target.id, 0))
+            gauges["proposals_waiting"].add_metric(place, len(proposals.get(target.id, ())))
             late = (now - target.next_run_at).total_seconds() if target.next_run_at and not target.paused_at else 0
             gauges["sweep_lag_seconds"].add_metric(place, max(0.0, late))
         yield from gauges.values()

@@ -6,6 +6,8 @@ from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import event
+
 from baselines import document
 from baselines.canonical import Canonicaliser
 from baselines.catalogue import load_catalogue
@@ -50,3 +52,18 @@ def find(raw: dict[str, list[dict[str, Any]]], resource_type: str, **fields: Any
     """The one raw object that has these values."""
     (found,) = [each for each in raw[resource_type] if all(each.get(k) == v for k, v in fields.items())]
     return found
+
+
+def queries_of(store, act) -> int:
+    """How many statements an act sends to its store."""
+    seen = []
+
+    def note(*given) -> None:
+        seen.append(given[2])
+
+    event.listen(store.engine, "before_cursor_execute", note)
+    try:
+        act()
+    finally:
+        event.remove(store.engine, "before_cursor_execute", note)
+    return len(seen)

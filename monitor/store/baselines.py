@@ -131,19 +131,15 @@ class Baselines:
 
     def open_proposals(self, target: Target) -> Sequence[Proposal]:
         """Proposals of a target that wait, oldest first."""
-        rows = self._connection.execute(
-            select(_PROPOSALS.id)
-            .where(_PROPOSALS.target_id == target.id, _PROPOSALS.state == "open")
-            .order_by(_PROPOSALS.id)
-        )
-        return [self.proposal(row.id) for row in rows.all()]
+        return [self.proposal(each) for each in self.open_numbers().get(target.id, ())]
 
-    def open_counts(self) -> Mapping[int, int]:
-        """How many proposals wait, by id of each target that has any; one query."""
-        rows = self._connection.execute(
-            select(_PROPOSALS.target_id, func.count()).where(_PROPOSALS.state == "open").group_by(_PROPOSALS.target_id)
-        )
-        return dict(rows.tuples().all())
+    def open_numbers(self) -> Mapping[int, tuple[int, ...]]:
+        """Numbers of the proposals that wait, oldest first, by id of each target that has any; one query."""
+        found: dict[int, tuple[int, ...]] = {}
+        query = select(_PROPOSALS.target_id, _PROPOSALS.id).where(_PROPOSALS.state == "open").order_by(_PROPOSALS.id)
+        for target_id, number in self._connection.execute(query):
+            found[target_id] = (*found.get(target_id, ()), number)
+        return found
 
     def close(self, proposal: Proposal, state: ProposalState, by: str, reason: str, now: datetime) -> bool:
         """End an open proposal; False if somebody was quicker."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, Row, insert, select, update
 from sqlalchemy.engine import Connection
 
 from monitor.errors import Fenced
@@ -174,14 +174,10 @@ class Sweeps:
         if states:
             query = query.where(_COLUMNS.state.in_(states))
         rows = self._connection.execute(query.order_by(_COLUMNS.id.desc()).limit(most))
-        return [
-            Run(row.id, row.slot, row.state, row.claimed_at, row.finished_at, row.fault, row.cure,
-                from_json(row.report, dict))
-            for row in rows
-        ]  # fmt: skip
+        return [_run(row) for row in rows]
 
-    def newest_reports(self, states: Sequence[str]) -> Mapping[int, Mapping[str, Any]]:
-        """Figures of the newest sweep in one of these states, by id of each target that is watched; one query."""
+    def newest(self, states: Sequence[str]) -> Mapping[int, Run]:
+        """The newest sweep in one of these states, by id of each target that is watched; one query."""
         newest = (
             select(_COLUMNS.id)
             .where(_COLUMNS.target_id == TargetRow.id, _COLUMNS.state.in_(states))
@@ -191,11 +187,11 @@ class Sweeps:
             .scalar_subquery()
         )
         rows = self._connection.execute(
-            select(_COLUMNS.target_id, _COLUMNS.report).where(
+            select(SweepRow.__table__).where(
                 _COLUMNS.id.in_(select(newest).select_from(TargetRow).where(TargetRow.removed_at.is_(None)))
             )
         )
-        return {target_id: from_json(report, dict) for target_id, report in rows}
+        return {row.target_id: _run(row) for row in rows}
 
     def running(self, target: Target) -> tuple[datetime, str] | None:
         """Since when, and by whom, the target is being swept; None if it is not."""
@@ -205,3 +201,9 @@ class Sweeps:
             )
         ).first()
         return (row.claimed_at, row.owner) if row is not None else None
+
+
+def _run(row: Row[Any]) -> Run:
+    return Run(
+        row.id, row.slot, row.state, row.claimed_at, row.finished_at, row.fault, row.cure, from_json(row.report, dict)
+    )

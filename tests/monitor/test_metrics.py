@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from prometheus_client import exposition
 from prometheus_client.openmetrics import exposition as openmetrics
-from sqlalchemy import event
 
 from baselines.severity import Severity
 from baselines.writer import write_configuration
@@ -20,7 +19,7 @@ from monitor.store.unit import Store
 from monitor.sweep import sweep
 from monitor.target import Definition
 from rules.findings import Kind
-from tests.support import CATALOGUE, configuration, find, swa
+from tests.support import CATALOGUE, configuration, find, queries_of, swa
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 PROMTOOL = Path(__file__).parents[2] / ".tools" / "deb" / "usr" / "bin" / "promtool"
@@ -286,15 +285,9 @@ def test_turns_of_loops_are_told_only_where_loops_run(world):
 
 
 def test_a_scrape_of_many_targets_costs_as_many_queries_as_one_of_one_target(world):
-    def queries() -> int:
-        seen = []
-        event.listen(world.deps.store.engine, "before_cursor_execute", lambda *given: seen.append(given[2]))
-        world.series()
-        return len(seen)
-
     world.sweep()
-    alone = queries()
+    alone = queries_of(world.deps.store, world.series)
     for number in range(4):
         sweep(world.watched(f"t{number}"), world.clock.at, world.deps)
     assert len([key for key in world.series() if key[0] == "smart360_readiness_ratio"]) == 5
-    assert queries() == alone
+    assert queries_of(world.deps.store, world.series) == alone

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from alerts.plan import by_kind
+from baselines.approval import Baseline
 from baselines.catalogue import Catalogue
 from baselines.coverage import LIST_GAPS
 from baselines.severity import Severity
@@ -182,10 +183,16 @@ def fleet_view(deps: Deps) -> FleetView:
         open_findings: dict[str, list[Known]] = {}
         for name, known in unit.findings.open():
             open_findings.setdefault(name, []).append(known)
+        targets, newest, proposals = unit.targets.all(), unit.sweeps.newest(ENDED), unit.baselines.open_numbers()
+        baselines = unit.baselines.current_of(targets)
         rows = [
-            row_of(unit, target, open_findings.get(target.name, []), now, deps.catalogue, newest_runs(unit, target))
-            for target in unit.targets.all()
-        ]
+            row_of(
+                target, open_findings.get(target.name, []), now, deps.catalogue,
+                runs_since_good(unit, target, newest.get(target.id)), baselines.get(target.id),
+                proposals.get(target.id, ()),
+            )
+            for target in targets
+        ]  # fmt: skip
         view = sorted_fleet(rows, now, unit.targets.paused_all())
         # Quiet rows show no line, so the history of most targets is never read.
         return replace(
@@ -223,10 +230,10 @@ def overdue(target: Target, read_at: datetime) -> datetime:
 
 
 def row_of(
-    unit: Unit, target: Target, found: Sequence[Known], now: datetime, catalogue: Catalogue, runs: Sequence[Run]
-) -> Row:
+    target: Target, found: Sequence[Known], now: datetime, catalogue: Catalogue, runs: Sequence[Run],
+    baseline: Baseline | None, proposals: Sequence[int],
+) -> Row:  # fmt: skip
     """One target with what is open there."""
-    baseline = unit.baselines.current(target)
     judged = [known for known in found if known.finding.kind is not Kind.COVERAGE]
     reading = reading_of(target, runs, found, now, catalogue)
     return Row(
@@ -235,18 +242,17 @@ def row_of(
         worst=next((first for first, _ in by_kind(judged or found)), None),
         counts={each.value: sum(1 for known in found if known.finding.severity is each) for each in Severity},
         drift=sum(1 for known in found if known.finding.kind is Kind.DRIFT),
-        proposals=tuple(each.id for each in unit.baselines.open_proposals(target)),
+        proposals=tuple(proposals),
         baseline=baseline.version if baseline is not None else 0,
         approved_at=baseline.approved_at if baseline is not None else None,
         stays_open=len(judged),
     )
 
 
-def newest_runs(unit: Unit, target: Target) -> Sequence[Run]:
-    """Sweeps that ended, newest first, back to the newest good one."""
-    newest = unit.sweeps.last(target, states=ENDED)
-    if not newest or newest[0].state in GOOD:
-        return newest
+def runs_since_good(unit: Unit, target: Target, newest: Run | None) -> Sequence[Run]:
+    """Sweeps that ended, newest first, back to the newest good one, which is nearly always the newest."""
+    if newest is None or newest.state in GOOD:
+        return [newest] if newest is not None else []
     runs = unit.sweeps.last(target, most=MOST_RUNS, states=ENDED)
     return runs if any(run.state in GOOD for run in runs) else [*runs, *unit.sweeps.last(target, states=GOOD)]
 

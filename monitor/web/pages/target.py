@@ -15,7 +15,7 @@ from monitor.store.sweeps import Run
 from monitor.store.unit import Unit
 from monitor.target import Target
 from monitor.web.charts import Lanes, lanes
-from monitor.web.pages.fleet import Reading, Row, newest_runs, points_of, row_of, runs_of
+from monitor.web.pages.fleet import ENDED, Reading, Row, points_of, row_of, runs_of, runs_since_good
 from monitor.web.words import clock, day
 from rules.evaluate import Verdict
 from rules.findings import Kind
@@ -206,7 +206,12 @@ def target_view(name: str, deps: Deps) -> TargetView:
     with deps.store.read() as unit:
         target = unit.targets.named(name)
         found = [known for _, known in unit.findings.open(target)]
-        row = row_of(unit, target, found, now, deps.catalogue, newest_runs(unit, target))
+        newest = next(iter(unit.sweeps.last(target, states=ENDED)), None)
+        baseline, proposals = unit.baselines.current(target), unit.baselines.open_proposals(target)
+        row = row_of(
+            target, found, now, deps.catalogue, runs_since_good(unit, target, newest), baseline,
+            [each.id for each in proposals],
+        )  # fmt: skip
         points = points_of(runs_of(unit, target, now))
         running = unit.sweeps.running(target)
         approvals = [
@@ -216,8 +221,8 @@ def target_view(name: str, deps: Deps) -> TargetView:
         return TargetView(
             row=row, now=now, findings=found, modules=modules_of(row, found, deps.catalogue),
             chart=lanes(points, approvals, now, lambda at: next_reading(target, at), target.zone),
-            baseline=unit.baselines.current(target),
-            proposals=[(each, len(unit.baselines.decisions(each))) for each in unit.baselines.open_proposals(target)],
+            baseline=baseline,
+            proposals=[(each, len(unit.baselines.decisions(each))) for each in proposals],
             runs=unit.sweeps.last(target, most=MOST_READINGS), said=said_of(unit, target),
             undecided=undecided_of(row.reading, deps.packs), running_since=running[0] if running else None,
         )  # fmt: skip

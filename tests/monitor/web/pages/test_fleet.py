@@ -6,6 +6,7 @@ import pytest
 
 from monitor.target import Definition, Target
 from monitor.web.pages.fleet import fleet_view, overdue
+from tests.support import queries_of
 
 PORTLAND = "America/Los_Angeles"
 
@@ -21,6 +22,15 @@ def test_a_target_without_findings_is_quiet_and_says_how_many_were_read(watched)
     assert view.sentence == "Nothing needs you. 1 target read within their interval."
     assert (view.whole, view.unread_words, view.health) == (1, "", "1 target")
     assert view.quiet[0].readiness == 1.0
+
+
+def test_a_page_of_many_quiet_targets_costs_as_many_queries_as_one_of_one_target(watched):
+    watched.sweep()
+    alone = queries_of(watched.deps.store, lambda: fleet_view(watched.deps))
+    for number in range(4):
+        watched.sweep(watched.register(f"t{number}/production"))
+    assert fleet_view(watched.deps).total == 5
+    assert queries_of(watched.deps.store, lambda: fleet_view(watched.deps)) == alone
 
 
 def test_an_incident_moves_its_target_to_those_that_need_someone(watched):
