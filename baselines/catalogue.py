@@ -66,6 +66,9 @@ class Field:
     is_volatile: bool = False
     is_secret: bool = False
     is_personal: bool = False
+    minimum: str = ""  #: least value that can mean anything: a number, duration or date; "" for none
+    maximum: str = ""
+    not_before: str = ""  #: a field beside it that this one may not come before, or be less than
 
     @property
     def target(self) -> str:
@@ -92,6 +95,7 @@ class ResourceType:
     screen: str  #: where SMART360 sets it, "" if not known
     source: str
     line: int = 0
+    unique: tuple[tuple[str, ...], ...] = ()  #: fields that no two objects in force at once have in common
 
     @property
     def existence_severity(self) -> Severity:
@@ -249,11 +253,15 @@ _FIELD_KEYS: Final = frozenset(
         "volatile",
         "secret",
         "personal",
+        "minimum",
+        "maximum",
+        "not_before",
     ]
 )
 _TYPE_KEYS: Final = frozenset(
-    ["title", "key", "plural", "scope", "volume", "summary", "screen", "fields", "severity", "source"]
+    ["title", "key", "plural", "scope", "volume", "summary", "screen", "fields", "severity", "source", "unique"]
 )
+FIRST_DAY: Final = "1900-01-01"  #: what is dated before it is a slip of the hand; open ends are often 9999-12-31
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 #: An object's id and who touched it when are kept beside it, never fields (contracts §2).
 RESERVED: Final = frozenset(("id", "created_at", "created_by", "updated_at", "updated_by"))
@@ -311,17 +319,29 @@ class _Reader:
             severity = self.severity(node, name, severities.get(field_name, default))
             fields[field_name] = self.read_field(field_node, f"{name}.{field_name}", field_name, severity)
             self.places[name, field_name] = (self.file, field_node)
+        self.check_named(node, name, fields, [each.not_before for each in fields.values()])
         key = tuple(raw["key"])
         for part in key:
             if part not in fields or not fields[part].is_required:
                 self.mistake(node, name, "bad_value", f"key {part} is no required field.", "Keys are required.")
+        unique = tuple((each,) if isinstance(each, str) else tuple(each) for each in raw.get("unique", ()))
+        self.check_named(node, name, fields, [part for group in unique for part in group])
         self.types[name] = ResourceType(
             name=name, title=str(raw["title"]), module=module, key=key,
             plural=str(raw.get("plural") or plural_of(name)), fields=fields, severity=default,
             is_bulk=raw.get("volume") == "bulk", scope=str(raw.get("scope", "utility")),
             summary=str(raw.get("summary", "")), screen=str(raw.get("screen", "")),
             source=str(raw.get("source", "")), line=node.line,
+            unique=unique,
         )  # fmt: skip
+
+    def check_named(self, node: document.Node, path: str, fields: Mapping[str, Field], names: list[str]) -> None:
+        """What ``not_before`` and ``unique`` name must be fields beside them."""
+        for name in names:
+            if name and name not in fields:
+                near = next(iter(get_close_matches(name, fields, n=1)), "")
+                mend = f"Did you mean {near}?" if near else "Name a field beside it."
+                self.mistake(node, path, "unknown_name", f"No field {shown(name)}.", mend)
 
     def unknown_keys(self, node: document.Mapping, known: frozenset[str], path: str) -> None:
         for key in node.items.keys() - known:
@@ -374,6 +394,8 @@ class _Reader:
             item_key=tuple(raw.get("item_key", ())),  # type: ignore[arg-type]
             is_volatile=raw.get("volatile") is True, is_secret=raw.get("secret") is True,
             is_personal=raw.get("personal") is True,
+            minimum=str(raw.get("minimum", FIRST_DAY if kind is FieldType.DATE else "")),
+            maximum=str(raw.get("maximum", "")), not_before=str(raw.get("not_before", "")),
         )  # fmt: skip
 
     def read_item(
@@ -384,6 +406,7 @@ class _Reader:
                 inner: self.read_field(inner_node, f"{path}[].{inner}", inner, severity)
                 for inner, inner_node in of.items.items()
             }
+            self.check_named(of, f"{path}[]", fields, [each.not_before for each in fields.values()])
             return Field(name, FieldType.ITEM, severity, fields=fields)
         if of is None:
             self.mistake(node, path, "missing_key", "A list needs of:.", "Say what an item is.")

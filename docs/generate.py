@@ -43,6 +43,9 @@ def _told(field: Field) -> str:
         words.append(f"of {', '.join(field.item.fields) or field.item.type.value}")
     words += [" · ".join(field.choices)] if field.choices else []
     words += [f"in {field.unit}"] if field.unit else []
+    words += [f"from {field.minimum}"] if field.minimum and field.type is not FieldType.DATE else []
+    words += [f"to {field.maximum}"] if field.maximum else []
+    words += [f"not before `{field.not_before}`"] if field.not_before else []
     words += ["required"] if field.is_required else []
     words += [f"default `{field.default}`"] if field.default is not None else []
     words += ["order matters"] if field.order_matters else []
