@@ -83,10 +83,10 @@ class Seen:
         return told + ([f"{self.left_over} findings did not heal"] if self.left_over else [])
 
 
-def incidents() -> list[Incident]:
-    """The shipped incidents of SWA."""
-    data = (resources.files("monitor") / "sandbox" / "incidents" / "swa.yaml").read_bytes()
-    tree = document.plain_value(document.read_document(data, "swa.yaml"))
+def incidents(tenant: str = "swa") -> list[Incident]:
+    """The shipped incidents of a tenant of the sandbox."""
+    data = (resources.files("monitor") / "sandbox" / "incidents" / f"{tenant}.yaml").read_bytes()
+    tree = document.plain_value(document.read_document(data, f"{tenant}.yaml"))
     return [
         Incident(
             each["name"], each["story"], each["changes"], frozenset(each["expect"]["rules"]),

@@ -20,21 +20,31 @@ SECRETS = SecretKey(b"a key for tests", "swa")
 FORM = Canonicaliser(CATALOGUE, zone=ZoneInfo("America/Los_Angeles"), secrets=SECRETS)
 
 
+def shipped_bytes(tenant: str) -> bytes:
+    """The shipped configuration of a tenant of the sandbox."""
+    return (resources.files("monitor") / "sandbox" / "tenants" / f"{tenant}.yaml").read_bytes()
+
+
 def swa_bytes() -> bytes:
     """The shipped configuration of SWA."""
-    return (resources.files("monitor") / "sandbox" / "tenants" / "swa.yaml").read_bytes()
+    return shipped_bytes("swa")
 
 
-@lru_cache(1)
-def _swa() -> dict[str, list[dict[str, Any]]]:
-    tree = document.read_document(swa_bytes(), "swa.yaml")
+@lru_cache(4)
+def _shipped(tenant: str) -> dict[str, list[dict[str, Any]]]:
+    tree = document.read_document(shipped_bytes(tenant), f"{tenant}.yaml")
     assert isinstance(tree, document.Mapping)
     return {name: raw_value(node) for name, node in tree.items.items() if name != "_about"}  # type: ignore[misc]
 
 
+def shipped(tenant: str) -> dict[str, list[dict[str, Any]]]:
+    """A shipped tenant as raw objects; a copy to edit."""
+    return copy.deepcopy(_shipped(tenant))
+
+
 def swa() -> dict[str, list[dict[str, Any]]]:
     """SWA as raw objects; a copy to edit."""
-    return copy.deepcopy(_swa())
+    return shipped("swa")
 
 
 def configuration(raw: dict[str, list[dict[str, Any]]], **about: Any) -> Configuration:
