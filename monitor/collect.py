@@ -15,8 +15,9 @@ from typing import Any, Final
 import structlog
 from blake3 import blake3
 
-from baselines.canonical import Canonicaliser
+from baselines.canonical import Canonicaliser, renewed
 from baselines.catalogue import Catalogue, Field, ResourceType
+from baselines.compare import compare
 from baselines.configuration import ConfigObject, Configuration, ObjectList
 from baselines.coverage import Coverage, Gap, Reason
 from baselines.fingerprints import SecretKey
@@ -61,6 +62,7 @@ class Reading:
     seconds: tuple[float, ...]  #: of each request
     decoded_objects: int
     known: Mapping[str, ObjectList]  #: the newest reading of each list, as ``Last.lists`` wants it
+    unconfirmed: Mapping[str, int] = field(default_factory=dict)  #: by list: changes that only one reading showed
     wait_s: float = 0  #: the source asks not to be asked again before
 
     def last(self) -> Last:
@@ -125,6 +127,7 @@ class _Sweep:
         self.seals: dict[str, str] = {}
         self.kept: set[str] = set()
         self.suspects: dict[str, str] = {}
+        self.unconfirmed: dict[str, int] = {}
         self.extra: dict[str, dict[str, Row]] = defaultdict(dict)  #: by type and id: objects that no list shows
         self.nowhere: set[tuple[str, str]] = set()  #: types and ids that nobody knows
         self.unsure: set[tuple[str, str]] = set()  #: of these: could not be asked for
@@ -228,6 +231,7 @@ class _Sweep:
         self.seals.pop(name, None)
         self.keys.pop(name, None)
         self.suspects.pop(name, None)
+        self.unconfirmed.pop(name, None)
         try:
             if isinstance(listing, SourceFault):
                 raise listing
@@ -258,15 +262,8 @@ class _Sweep:
         made = ObjectList.of(name, decoded.objects, self.form.version)
         objects = decoded.objects
         if before is not None and before.digest != made.digest:
-            again = await self._read(name)
-            if isinstance(again, SourceFault):
-                raise again
-            if again.digest != listing.digest:
-                decoded = await self._decode(name, again)
-                seen = {each.id for each in decoded.objects if each.id} | {each.key for each in decoded.objects}
-                # What one of two readings shows is there (P2).
-                objects = [*decoded.objects, *(o for o in objects if o.id not in seen and o.key not in seen)]
-                listing = again
+            decoded, listing = await self._confirmed(name, before, decoded, listing)
+            objects = decoded.objects
             self.keys[name] = {each.id: each.key for each in objects if each.id}
             objects = [*objects, *await self._not_shown(name, before, objects, listing)]
             made = ObjectList.of(name, objects, self.form.version)
@@ -279,6 +276,45 @@ class _Sweep:
             self._count(name, gap)
         if not self.extra[name] and len(objects) == len(decoded.objects) and listing.is_whole:
             self.seals[name] = self._seal(name, listing)
+
+    async def _confirmed(
+        self, name: str, before: ObjectList, decoded: _Decoded, listing: Listing
+    ) -> tuple[_Decoded, Listing]:
+        """A list that moved, read until one reading shows no change that the reading before it did not show.
+
+        So nothing is believed that was seen once: neither a value, nor an object that came or went (P2).
+
+        Raises:
+            SourceFault: ``unstable``, where it still moves at the last reading.
+        """
+        shown = self._changes(before, decoded)
+        told = set(shown)
+        for _ in range(MOST_READS - 1):
+            again = await self._read(name)
+            if isinstance(again, SourceFault):
+                raise again
+            changes = shown
+            if again.digest != listing.digest:
+                decoded, listing = await self._decode(name, again), again
+                changes = self._changes(before, decoded)
+            told |= changes
+            if changes <= shown:
+                if lost := sorted(told - changes):
+                    self.unconfirmed[name] = len(lost)
+                    some = [" ".join(filter(None, each[:3])) for each in lost[:5]]
+                    self.log.info("changes_unconfirmed", list=name, changes=len(lost), some=some)
+                return decoded, listing
+            shown = changes
+        what, mend = f"It changed between each of {MOST_READS} readings.", "Wait until nobody edits the list."
+        raise SourceFault(Reason.UNSTABLE, what, where=name, mend=mend)
+
+    def _changes(self, before: ObjectList, decoded: _Decoded) -> set[tuple[str, str, str, str]]:
+        """What a reading of a list differs in from the last sweep: op, key, path and new value of each change."""
+        name, version = before.resource_type, self.form.version
+        old = renewed(Configuration({name: before}, before.version), self.form)
+        new = Configuration({name: ObjectList.of(name, decoded.objects, version)}, version)
+        found = compare(old, new, self.catalogue).changes
+        return {(each.op.value, each.key, each.path, repr(each.new)) for each in found}
 
     # Seals: what need not be decoded
 
@@ -634,6 +670,7 @@ class _Sweep:
             seconds=tuple(self.source.seconds),
             decoded_objects=self.decoded,
             known=known,
+            unconfirmed=dict(self.unconfirmed),
             wait_s=self.wait_s,
         )
 

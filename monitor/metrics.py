@@ -137,6 +137,7 @@ def _counted(unit: Unit, places: Collection[tuple[str, str]]) -> Iterator[Metric
         ("sweeps", "Sweeps by outcome.", (*_PLACE, "outcome")),
         ("source_requests", "Requests to sources by status.", (*_PLACE, "status")),
         ("source_faults", "Faults of sources by coverage reason.", (*_PLACE, "fault")),
+        ("changes_unconfirmed", "Changes that one reading showed and the next did not.", _PLACE),
         ("alerts", "Deliveries by outcome.", ("channel", "outcome")),
         ("store_errors", "Errors of the database by kind.", ("kind",)),
     ):

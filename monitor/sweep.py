@@ -48,6 +48,7 @@ class SweepReport:
     alerts: int = 0
     judged: int = 0  #: rules evaluated anew
     kept: int = 0  #: lists recognised as unchanged without decoding
+    unconfirmed: int = 0  #: changes that one reading showed and the next did not
     readiness: float | None = None
     seconds: float = 0.0
     stages: Mapping[str, float] = field(default_factory=dict)
@@ -114,7 +115,8 @@ def sweep(target: Target, slot: datetime, deps: Deps, claim: Claim | None = None
         except Smart360Error as error:
             return _failed(claim, error, deps)
     log.info("sweep_finished", target=target.name, outcome=report.state, lists_read=report.lists_read,
-             drift=report.drift, findings=report.findings, seconds=round(monotonic() - start, 2))  # fmt: skip
+             drift=report.drift, findings=report.findings, unconfirmed=report.unconfirmed,
+             seconds=round(monotonic() - start, 2))  # fmt: skip
     return report
 
 
@@ -191,6 +193,8 @@ def _count(unit: Unit, target: Target, reading: Reading) -> None:
     place = (target.tenant, target.environment)
     unit.counters.add("source_requests", {(*place, status): n for status, n in reading.requests.items()})
     unit.counters.add("source_faults", {(*place, fault): n for fault, n in reading.faults.items()})
+    if reading.unconfirmed:
+        unit.counters.add("changes_unconfirmed", {place: sum(reading.unconfirmed.values())})
     unit.counters.observe("source_request_duration", (), reading.seconds)
 
 
@@ -290,6 +294,7 @@ def _report(
         drift=kinds["drift"] + still["drift"], findings=kinds["rule"] + still["rule"],
         opened=len(settlement.of(Event.OPENED, Event.REOPENED)), resolved=len(settlement.of(Event.RESOLVED)),
         alerts=len(planned), judged=judgement.judged_anew, kept=len(reading.kept), readiness=judgement.readiness,
+        unconfirmed=sum(reading.unconfirmed.values()),
         seconds=round(sum(stages.seconds.values()), 3), stages=dict(stages.seconds),
         fault=_worst_gap(reading.configuration)[0], cure=_worst_gap(reading.configuration)[1],
     )  # fmt: skip
@@ -314,7 +319,8 @@ def _figures(report: SweepReport, judgement: Judgement, reading: Reading) -> dic
     return {
         "readiness": report.readiness, "drift": report.drift, "findings": report.findings, "opened": report.opened,
         "resolved": report.resolved, "lists_read": report.lists_read, "lists_total": report.lists_total,
-        "objects": dict(objects), "kept": report.kept, "judged": report.judged, "stages": dict(report.stages),
+        "objects": dict(objects), "kept": report.kept, "judged": report.judged,
+        "unconfirmed": dict(reading.unconfirmed), "stages": dict(report.stages),
         "rules": {verdict.value: n for verdict, n in judgement.tally.items()}, "modules": modules,
         "undecided": [[each.rule, each.reason, each.detail] for each in judgement.undecided][:100],
         "rules_total": len(judgement.results), "day": judgement.day.isoformat(),

@@ -21,7 +21,7 @@ from baselines.errors import Smart360Error
 from baselines.values import decimal_text
 from monitor.sandbox.exchange import Answer, Asked, Exchange, not_found, refused, send_answer
 from monitor.sandbox.rows import Style
-from monitor.sandbox.world import Record, World
+from monitor.sandbox.world import Change, Op, Record, World
 
 
 class UnknownFault(Smart360Error):
@@ -67,7 +67,7 @@ class Active:
         }  # fmt: skip
 
 
-Change: TypeAlias = Callable[[Active, Asked, Any], Any]  #: None: this time it does not fire
+Turn: TypeAlias = Callable[[Active, Asked, Any], Any]  #: None: this time it does not fire
 ON_LISTS: Final = frozenset(("list",))
 ON_OBJECTS: Final = frozenset(("list", "detail"))
 ON_READS: Final = frozenset(("list", "detail", "utility", "privileges"))
@@ -81,7 +81,7 @@ class Fault:
     what: str
     on: frozenset[str]
     times: int | None
-    stages: Mapping[Stage, Change]
+    stages: Mapping[Stage, Turn]
     at_once: Callable[[World, Iterable[str]], None] | None = None  #: done when it is switched on
 
 
@@ -89,17 +89,27 @@ def _renew(world: World, lists: Iterable[str]) -> None:
     world.renew(lists or world.lists)
 
 
+def _deactivate(world: World, lists: Iterable[str]) -> None:
+    for name in lists or world.lists:
+        if world.lists[name] and "is_active" in world.lists[name][0].kind.fields:
+            world.apply([Change(Op.DEACTIVATE, name, world.lists[name][0].key)], "an administrator")
+
+
 FAULTS: Final[dict[str, Fault]] = {
-    "reactivated-new-id": Fault("reactivated-new-id", "all objects get new ids, once", frozenset(), None, {}, _renew)
+    name: Fault(name, what, frozenset(), None, {}, at_once)
+    for name, what, at_once in (
+        ("reactivated-new-id", "all objects get new ids, once", _renew),
+        ("deactivated", "the first object of each list is set inactive, and leaves it", _deactivate),
+    )
 }
 
 
 def fault(
     name: str, stage: Stage, what: str, *, on: frozenset[str] = ON_LISTS, times: int | None = None
-) -> Callable[[Change], Change]:
+) -> Callable[[Turn], Turn]:
     """Put a function into the table; a fault with two stages has two functions."""
 
-    def put(change: Change) -> Change:
+    def put(change: Turn) -> Turn:
         known = FAULTS.get(name)
         stages = {**known.stages, stage: change} if known is not None else {stage: change}
         on_all = on | (known.on if known is not None else frozenset())
@@ -318,6 +328,21 @@ def _fewer_privileges(active: Active, asked: Asked, privileges: list[Any]) -> li
     return privileges[:-1]
 
 
+@fault("flicker", Stage.RECORDS, "the first read of a list differs (options: how: value, added, removed; reads, field)")
+def _flicker(active: Active, asked: Asked, records: list[Record]) -> list[Record] | None:
+    seen = active.seen[asked.path] = active.seen.get(asked.path, 0) + (asked.page == 1)
+    if seen > int(active.options.get("reads", 1)) or not records:
+        return None
+    first, rest, how = records[0], records[1:], active.options.get("how", "value")
+    if how == "removed":
+        return rest
+    each = first.kind.fields[first.kind.key[0]] if how == "added" else _plain_field(asked, active, _WRITTEN)
+    if each is None or each.type not in _WRITTEN:
+        return None
+    other = replace(first, values={**first.values, each.name: _another(each, first.values.get(each.name), seen)})
+    return [first, replace(other, id=f"{seen:08d}{first.id[8:]}"), *rest] if how == "added" else [other, *rest]
+
+
 @fault("duplicate-id", Stage.RECORDS, "two objects with one id and different content")
 def _duplicate_id(active: Active, asked: Asked, records: list[Record]) -> list[Record] | None:
     if not records:
@@ -374,7 +399,8 @@ def _plain_field(asked: Asked, active: Active, types: tuple[FieldType, ...]) -> 
     return next((each for each in fields if each.type in types and not each.is_volatile), None)
 
 
-_SIMPLE: Final = (FieldType.TEXT, FieldType.MULTILINE, FieldType.INTEGER, FieldType.DECIMAL, FieldType.CHOICE)
+_WRITTEN: Final = (FieldType.TEXT, FieldType.MULTILINE, FieldType.INTEGER, FieldType.DECIMAL)
+_SIMPLE: Final = (*_WRITTEN, FieldType.CHOICE)
 _ANY: Final = tuple(each for each in FieldType if each is not FieldType.REF)
 
 
@@ -404,17 +430,20 @@ def _type_change(active: Active, asked: Asked, rows: list[dict[str, Any]]) -> li
 
 @fault("mass-change", Stage.ROWS, "every row has changed in one field (options: field)")
 def _mass_change(active: Active, asked: Asked, rows: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    each = _plain_field(asked, active, (FieldType.TEXT, FieldType.MULTILINE, FieldType.INTEGER, FieldType.DECIMAL))
+    each = _plain_field(asked, active, _WRITTEN)
     if each is None or asked.route is None:
         return None
     wire = asked.route.names[each.name]
     return [{**row, wire: _another(each, row[wire])} for row in rows]
 
 
-def _another(each: Field, value: Any) -> Any:
-    if each.type in (FieldType.INTEGER, FieldType.DECIMAL):
-        return str(_canonical(str(value or 0))) + "1" if each.type is FieldType.DECIMAL else int(value or 0) + 1
-    return f"{value or ''} (changed)".strip()
+def _another(each: Field, value: Any, by: int = 1) -> Any:
+    """Another value for each ``by``."""
+    if each.type is FieldType.DECIMAL:
+        return decimal_text(Decimal(str(value or 0)) + by)
+    if each.type is FieldType.INTEGER:
+        return int(value or 0) + by
+    return f"{value or ''} (changed{f' {by}' if by > 1 else ''})".strip()
 
 
 @fault("slow-writes", Stage.ROWS, "a reference dangles at the first read of a list and has healed at the next")

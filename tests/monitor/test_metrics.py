@@ -40,6 +40,7 @@ CONTRACT = {
     "smart360_source_requests_total": ("counter", PLACE | {"status"}),
     "smart360_source_faults_total": ("counter", PLACE | {"fault"}),
     "smart360_source_request_duration_seconds": ("histogram", set()),
+    "smart360_changes_unconfirmed_total": ("counter", PLACE),
     "smart360_alerts_total": ("counter", {"channel", "outcome"}),
     "smart360_store_errors_total": ("counter", {"kind"}),
     "smart360_alerts_waiting": ("gauge", {"channel"}),
@@ -132,6 +133,7 @@ def full(world: World) -> World:
     propose_baseline(world.target, "alice", world.deps)
     world.count("source_requests", ("swa", "production", "200"), ("swa", "production", "error"))
     world.count("source_faults", ("swa", "production", "forbidden"))
+    world.count("changes_unconfirmed", ("swa", "production"))
     world.count("alerts", ("operators", "sent"))
     world.count("store_errors", ("locked",))
     with world.deps.store.write() as unit:

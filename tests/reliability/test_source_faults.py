@@ -474,6 +474,69 @@ def test_f23_a_small_loss_is_believed_at_once(watch: Watch) -> None:
     assert (reasons(reading), [each[0] for each in watch.changes(reading)].count("removed")) == ({}, 8)
 
 
+# What only one of two readings shows
+
+FLICKER = [
+    pytest.param({"how": "value", "field": "percentage"}, 1, id="a value"),
+    pytest.param({"how": "added"}, 1, id="an object that came and went"),
+    pytest.param({"how": "removed"}, 1, id="an object that went and came"),
+]
+
+
+@pytest.mark.parametrize(("how", "count"), FLICKER)
+def test_a_change_that_the_second_reading_does_not_show_is_counted_and_is_none(
+    watch: Watch, how: dict[str, str], count: int
+) -> None:
+    watch.fault("flicker", "tax", **how)
+    reading = watch.sweep()
+    assert watch.fired() == 1
+    assert (reasons(reading), watch.changes(reading)) == ({}, [])
+    assert watch.first is not None
+    assert reading.configuration.lists["tax"].digest == watch.first.configuration.lists["tax"].digest
+    assert reading.unconfirmed == {"tax": count}
+    (event,) = watch.events("changes_unconfirmed")
+    assert (event["list"], event["changes"]) == ("tax", count)
+    assert watch.sweep().unconfirmed == {}
+
+
+@pytest.mark.parametrize(("how", "count"), FLICKER)
+def test_what_stands_is_told_beside_what_flickers(watch: Watch, how: dict[str, str], count: int) -> None:
+    watch.fault("flicker", "tax", **how)
+    watch.change("set", "tax", "ULF-GRE", "name", "Gresham fee")
+    reading = watch.sweep()
+    assert watch.fired() == 1
+    assert watch.changes(reading) == [("changed", "tax", "ULF-GRE", "name")]
+    assert reading.unconfirmed == {"tax": count}
+    assert len([each for each in watch.asked() if "/tax/list" in each["path"]]) == 2
+
+
+def test_a_change_is_believed_when_the_reading_after_it_shows_it_too(watch: Watch) -> None:
+    watch.fault("flicker", "tax", field="percentage")  # the first reading shows another change than all others
+    watch.change("set", "tax", swa_file().objects("tax")[0].key, "percentage", "33")
+    for each in swa_file().objects("tax")[1:]:
+        watch.change("set", "tax", each.key, "percentage", "33")
+    reading = watch.sweep()
+    assert watch.fired() == 1
+    assert {path for *_, path in watch.changes(reading)} == {"percentage"}
+    assert all(each.values["percentage"] == "33" for each in reading.configuration.objects("tax"))
+    assert len([each for each in watch.asked() if "/tax/list" in each["path"]]) == 3
+    assert reading.unconfirmed == {"tax": 1}
+
+
+def test_a_list_that_still_moves_at_the_last_reading_is_unread(watch: Watch) -> None:
+    watch.fault("flicker", "tax", field="percentage", reads=99)
+    unread_only(watch, "tax", Reason.UNSTABLE)
+    assert len([each for each in watch.asked() if "/tax/list" in each["path"]]) == 3 + 1
+
+
+def test_drift_that_stands_costs_no_second_reading(watch: Watch) -> None:
+    watch.change("set", "tax", "ULF-GRE", "percentage", "7")
+    assert watch.changes(watch.sweep()) == [("changed", "tax", "ULF-GRE", "percentage")]
+    watch.control("DELETE", "/sandbox/log")
+    assert watch.changes(watch.sweep()) == [("changed", "tax", "ULF-GRE", "percentage")]
+    assert len([each for each in watch.asked() if "/tax/list" in each["path"]]) == 1
+
+
 # Answers
 
 

@@ -137,7 +137,27 @@ def an_object(reader: Reader) -> None:
 
 
 def all_changed(reader: Reader) -> None:
-    assert all(row["percentage"].endswith("1") for row in reader.rows("tax"))
+    told = {each["code"]: each["percentage"] for each in reader.control("GET", "/sandbox/config")["tax"]}
+    assert {row["code"]: float(row["percentage"]) for row in reader.rows("tax")} == {
+        code: float(value) + 1 for code, value in told.items()
+    }
+
+
+def deactivated(reader: Reader) -> None:
+    inactive = [each["code"] for each in reader.control("GET", "/sandbox/config")["tax"] if not each["is_active"]]
+    assert len(inactive) == 1
+    assert inactive[0] not in {row["code"] for row in reader.rows("tax")}
+    assert reader.fired() == 1
+    reader.control("POST", "/sandbox/reset")
+
+
+def flickers(*, by: int) -> Callable[[Reader], None]:
+    def see(reader: Reader) -> None:
+        first, second, third = (reader.rows("tax") for _ in range(3))
+        assert len(first) - len(second) == by
+        assert first != second == third
+
+    return see
 
 
 def dangles_once(reader: Reader) -> None:
@@ -254,6 +274,10 @@ CASES: list[tuple[str, dict[str, Any], Callable[[Reader], None]]] = [
     ("mass-loss", {"lists": ["premise"]}, half_lost),
     ("mass-loss", {"lists": ["tax"], "options": {"share": 1}}, empty),
     ("role-shrinks", {}, shrunk),
+    ("deactivated", {"lists": ["tax"]}, deactivated),
+    ("flicker", {}, flickers(by=0)),
+    ("flicker", {"options": {"how": "added"}}, flickers(by=1)),
+    ("flicker", {"options": {"how": "removed"}}, flickers(by=-1)),
     ("duplicate-id", {}, two_of("id_string", is_same=True)),
     ("duplicate-key", {}, two_of("code", is_same=True)),
     ("reactivated-new-id", {"lists": ["currency"]}, new_ids),
