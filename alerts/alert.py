@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from baselines.severity import Severity
+from rules.quiet import Quiet
 
 
 class AlertReason(StrEnum):
@@ -58,6 +59,7 @@ class AlertLine:
     by: str  #: who acknowledged it
     times_opened: int
     like_another: bool = False  #: a line above tells of the same rule
+    quiet: Quiet | None = None  #: it is announced: nobody is alerted of what happens to it
 
     @property
     def is_resolved(self) -> bool:
@@ -101,6 +103,7 @@ class AlertStory:
     stay_open: int = 0  #: open findings that cannot be judged while a target is not read
     facts: tuple[tuple[str, str], ...] = ()  #: further bullets: (label, text)
     events: tuple[AlertEvent, ...] = ()
+    announced: tuple[tuple[Quiet, int], ...] = ()  #: findings told in no message, because they are expected
 
 
 @dataclass(frozen=True, slots=True)

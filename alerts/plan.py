@@ -4,6 +4,7 @@ A finding stays in the message it was first told in; what happens to it later ed
 (slack.md M1). A reopened finding goes back to its message unless that is over for more than a day.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,9 +17,11 @@ from baselines.fingerprints import is_fingerprint
 from baselines.values import Canonical
 from rules.drift import worded
 from rules.findings import Finding, Kind
-from rules.lifecycle import Event, Known, Resolution, Settlement, State
+from rules.lifecycle import Event, Known, Resolution, Settlement, State, Step
+from rules.quiet import Quiet
 
 BULK: Final = 200  #: more changes than this in one sweep are told as one summary (F24)
+OVER: Final = "The time announced for these changes is over, and this is still wrong."
 AFTER_A_DAY: Final = timedelta(hours=24)
 
 
@@ -39,6 +42,7 @@ class Scene:
     link: str
     first_reading: bool
     unread: tuple[str, ...] = ()
+    announced: tuple[tuple[Quiet, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +88,45 @@ def plan_alerts(
         catalogue: for values as people read them.
     """
     planned: list[Planned] = []
+    open_now = [known for known in (*after.values(), *settlement.untouched) if known.state is not State.RESOLVED]
+    quiet = Counter(known.quiet for known in open_now if known.quiet and not known.alert_key)
+    scene = replace(scene, announced=tuple(quiet.items()))
     fresh = [
-        after[step.finding.fingerprint] for step in settlement.news if step.event in (Event.OPENED, Event.REOPENED)
+        step
+        for step in settlement.steps
+        if after[step.finding.fingerprint].alert_key == key
+        and (step.event in (Event.OPENED, Event.REOPENED) or _was_held(step))
     ]
-    fresh = [known for known in fresh if known.alert_key == key]
     if fresh:
-        planned.append(Planned(_first_story(fresh, scene, key, catalogue), AlertReason.OPENED))
+        held = sum(map(_was_held, fresh))
+        reason = AlertReason.WINDOW if held else AlertReason.BULK if len(fresh) > BULK else AlertReason.OPENED
+        story = _first_story([after[step.finding.fingerprint] for step in fresh], scene, key, catalogue)
+        planned.append(Planned(replace(story, headline=OVER if held == len(fresh) else ""), reason))
     happened: dict[str, list[AlertEvent]] = {}
+    now_quiet: dict[str, list[Known]] = {}
     for step in settlement.news:
         known = after[step.finding.fingerprint]
-        if known.alert_key != key and step.event in _REASONS:
+        if step.event not in _REASONS or known.alert_key == key:
+            continue
+        if known.alert_key:
             note = step.resolution if step.event is Event.RESOLVED else ""
-            happened.setdefault(known.alert_key, []).append(
-                AlertEvent(_REASONS[step.event], now, known.number, known.by, note)
-            )
+            event = AlertEvent(_REASONS[step.event], now, known.number, known.by, note)
+            happened.setdefault(known.alert_key, []).append(event)
+        elif step.known is not None and step.event is Event.CHANGED:
+            # Its message goes on saying what is true; nobody is called to it.
+            happened.setdefault(step.known.alert_key, [])
+            now_quiet.setdefault(step.known.alert_key, []).append(known)
     for message, events in happened.items():
         if message in told:
             story, findings = told[message]
-            planned.append(Planned(_next_story(story, findings, scene, events, catalogue), events[0].reason))
+            next_one = _next_story(story, [*findings, *now_quiet.get(message, ())], scene, events, catalogue)
+            planned.append(Planned(next_one, events[0].reason if events else AlertReason.CHANGED))
     return tuple(planned)
+
+
+def _was_held(step: Step) -> bool:
+    """True if the finding was open and nobody had been told, because it was expected."""
+    return step.known is not None and step.known.state is not State.RESOLVED and not step.known.alert_key
 
 
 def reopened_goes_back(known: Known, now: datetime) -> bool:
@@ -164,6 +188,7 @@ def _next_story(
     return replace(
         next_one, read_at=scene.read_at, lists_read=scene.lists_read, lists_total=scene.lists_total,
         readiness_before=story.readiness, readiness=scene.readiness, objects=scene.objects, rules=scene.rules,
+        announced=scene.announced,
     )  # fmt: skip
 
 
@@ -176,7 +201,7 @@ def _told(
         read_at=scene.read_at, zone=scene.zone, lists_read=scene.lists_read, lists_total=scene.lists_total,
         readiness=scene.readiness, readiness_before=scene.readiness_before, link=scene.link,
         first_reading=scene.first_reading, objects=scene.objects, rules=scene.rules, unread=scene.unread,
-        page=f"/targets/{scene.target}" if scene.link else "",
+        page=f"/targets/{scene.target}" if scene.link else "", announced=scene.announced,
     )  # fmt: skip
 
 
@@ -197,7 +222,7 @@ def line_of(known: Known, catalogue: Catalogue) -> AlertLine:
         new=_shown(finding, finding.new, catalogue), why=finding.why, mend=finding.fix, state=known.state.value,
         resolution=known.resolution if resolved else "", detail=_detail(known) if resolved else "",
         since=known.opened_at, changed_at=known.changed_at if known.state is not State.OPEN else None,
-        by=known.by, times_opened=known.times_opened,
+        by=known.by, times_opened=known.times_opened, quiet=None if resolved else known.quiet,
     )  # fmt: skip
 
 

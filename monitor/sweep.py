@@ -13,9 +13,10 @@ import structlog
 
 from alerts.plan import Planned, Scene, key_of, plan_alerts, reopened_goes_back
 from baselines.canonical import renewed
-from baselines.compare import compare
+from baselines.compare import Comparison, compare
 from baselines.configuration import Configuration
 from baselines.errors import Smart360Error
+from monitor.approval import review_of
 from monitor.collect import Last, Reading, collect
 from monitor.deps import Deps
 from monitor.errors import Fenced, StoreError
@@ -27,6 +28,7 @@ from monitor.store.unit import Unit
 from monitor.target import Target
 from rules.judge import Judgement, judge
 from rules.lifecycle import Event, Settlement, State, settle
+from rules.quiet import Quiet, proposed_by, quiet_now
 
 log = structlog.get_logger(__name__)
 TRIES: Final = 5  #: of the last step, when persons act at the same moment
@@ -48,6 +50,7 @@ class SweepReport:
     alerts: int = 0
     judged: int = 0  #: rules evaluated anew
     kept: int = 0  #: lists recognised as unchanged without decoding
+    announced: int = 0  #: findings that are expected, so that nobody is alerted of them
     unconfirmed: int = 0  #: changes that one reading showed and the next did not
     readiness: float | None = None
     seconds: float = 0.0
@@ -217,10 +220,12 @@ def _judged(claim: Claim, reading: Reading, memory: Memory, stages: Stages, deps
             now = deps.clock.now()
             with deps.store.read() as unit:
                 known = unit.findings.known(target)
+                proposed = _proposed(unit, target, comparison, deps)
             with stages.stage("settle"):
                 settlement = settle(known, judgement, comparison, configuration)
+            quiet = _quiet(target, judgement, settlement, proposed, now, deps)
             with deps.store.write() as unit:  # all or nothing: no finding without its alert (P4)
-                report = _written(unit, claim, reading, judgement, settlement, stages, now, deps)
+                report = _written(unit, claim, reading, judgement, settlement, quiet, stages, now, deps)
                 reached("before-commit")
             reached("committed")
             return report
@@ -229,9 +234,31 @@ def _judged(claim: Claim, reading: Reading, memory: Memory, stages: Stages, deps
     raise StoreError("retry", "findings kept changing.", where=target.name, mend="It is swept again by itself.")
 
 
+def _proposed(unit: Unit, target: Target, comparison: Comparison, deps: Deps) -> Mapping[str, Quiet]:
+    """What is expected because it stands in an open proposal; one that cannot be read expects nothing."""
+    reviews = []
+    for proposal in unit.baselines.open_proposals(target) if comparison.changes else ():
+        try:
+            reviews.append(review_of(proposal, deps, unit))
+        except Smart360Error as error:
+            log.warning("proposal_not_read", target=target.name, proposal=proposal.id, what=error.what)
+    return proposed_by(reviews, comparison.changes)
+
+
+def _quiet(
+    target: Target, judgement: Judgement, settlement: Settlement, proposed: Mapping[str, Quiet], now: datetime,
+    deps: Deps,
+) -> Mapping[str, Quiet]:  # fmt: skip
+    """Which of what is wrong nobody is to be told of now, by fingerprint."""
+    windows = deps.change_windows_of(target)
+    wrong = (*judgement.findings, *(known.finding for known in settlement.untouched))
+    asked = {each.fingerprint: quiet_now(each, windows, proposed, now) for each in wrong}
+    return {print_: quiet for print_, quiet in asked.items() if quiet is not None}
+
+
 def _written(
-    unit: Unit, claim: Claim, reading: Reading, judgement: Judgement, settlement: Settlement, stages: Stages,
-    now: datetime, deps: Deps,
+    unit: Unit, claim: Claim, reading: Reading, judgement: Judgement, settlement: Settlement,
+    quiet: Mapping[str, Quiet], stages: Stages, now: datetime, deps: Deps,
 ) -> SweepReport:  # fmt: skip
     target = claim.target
     previous = unit.sweeps.last(target, states=("complete", "partial"))
@@ -242,10 +269,11 @@ def _written(
         for step in settlement.of(Event.REOPENED)
         if step.known is not None and not reopened_goes_back(step.known, now)
     }
-    after = unit.findings.apply(target, settlement, claim.fence, now, key, told_anew=returning)
+    after = unit.findings.apply(target, settlement, claim.fence, now, key, told_anew=returning, quiet=quiet)
     channel = target.definition.channel or deps.settings.default_channel
     told = {}
-    for other in {known.alert_key for known in after.values() if known.alert_key not in ("", key)}:
+    before = (step.known for step in settlement.of(Event.CHANGED) if step.known is not None)
+    for other in {known.alert_key for known in (*after.values(), *before)} - {"", key}:
         story = unit.alerts.last_story(channel, other)
         if story is not None:
             told[other] = (story, unit.findings.told_in(target, [other]))
@@ -258,7 +286,7 @@ def _written(
     unit.snapshots.remember(
         target, Memory(memory.seals, memory.suspects, memory.privileges, judgement.results, memory.known)
     )
-    report = _report(claim, reading, judgement, settlement, planned, stages)
+    report = _report(claim, reading, judgement, settlement, planned, len(quiet), stages)
     for stage, seconds in stages.seconds.items():
         unit.counters.observe("sweep_duration", (stage,), (seconds,))
     fault, cure = _worst_gap(reading.configuration)
@@ -280,7 +308,7 @@ def _scene(target: Target, reading: Reading, judgement: Judgement, before: Mappi
 
 def _report(
     claim: Claim, reading: Reading, judgement: Judgement, settlement: Settlement, planned: tuple[Planned, ...],
-    stages: Stages,
+    announced: int, stages: Stages,
 ) -> SweepReport:  # fmt: skip
     kinds = Counter(finding.kind.value for finding in judgement.findings)
     still = Counter(known.finding.kind.value for known in settlement.untouched if known.state is not State.RESOLVED)
@@ -294,7 +322,7 @@ def _report(
         drift=kinds["drift"] + still["drift"], findings=kinds["rule"] + still["rule"],
         opened=len(settlement.of(Event.OPENED, Event.REOPENED)), resolved=len(settlement.of(Event.RESOLVED)),
         alerts=len(planned), judged=judgement.judged_anew, kept=len(reading.kept), readiness=judgement.readiness,
-        unconfirmed=sum(reading.unconfirmed.values()),
+        unconfirmed=sum(reading.unconfirmed.values()), announced=announced,
         seconds=round(sum(stages.seconds.values()), 3), stages=dict(stages.seconds),
         fault=_worst_gap(reading.configuration)[0], cure=_worst_gap(reading.configuration)[1],
     )  # fmt: skip
@@ -318,7 +346,8 @@ def _figures(report: SweepReport, judgement: Judgement, reading: Reading) -> dic
         objects[listed.resource_type] += listed.count
     return {
         "readiness": report.readiness, "drift": report.drift, "findings": report.findings, "opened": report.opened,
-        "resolved": report.resolved, "lists_read": report.lists_read, "lists_total": report.lists_total,
+        "resolved": report.resolved, "announced": report.announced,
+        "lists_read": report.lists_read, "lists_total": report.lists_total,
         "objects": dict(objects), "kept": report.kept, "judged": report.judged,
         "unconfirmed": dict(reading.unconfirmed), "stages": dict(report.stages),
         "rules": {verdict.value: n for verdict, n in judgement.tally.items()}, "modules": modules,

@@ -12,6 +12,7 @@ from rules.evaluate import Verdict
 from rules.findings import Finding, Kind
 from rules.judge import Judgement
 from rules.pack import CONFIGURATION
+from rules.quiet import Quiet
 
 
 class State(StrEnum):
@@ -78,7 +79,8 @@ class Known:
     detail: str = ""
     by: str = ""
     note: str = ""
-    alert_key: str = ""  #: of the message it was first told in
+    alert_key: str = ""  #: of the message it was first told in; "": nobody was told
+    quiet: Quiet | None = None  #: why nobody is alerted, as of the last sweep
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from alerts.alert import AlertEvent, AlertKind, AlertLine, AlertReason, AlertStory, Message, ThreadLine
 from alerts.slack.limits import size_of_blocks
 from baselines.severity import Severity, worst
+from rules.quiet import Quiet
 
 LONGEST_TEXT = 300
 LONGEST_HEADER = 140
@@ -122,7 +123,7 @@ def _blocks(
     body = _detail(story, told[0]) if is_detailed and told else _overview(story, lines, told)
     blocks: list[Element] = [
         {"type": "header", "block_id": "h", "text": _plain(_header(story, lines), LONGEST_HEADER)},
-        {"type": "rich_text", "block_id": "what", "elements": body},
+        {"type": "rich_text", "block_id": "what", "elements": [*body, *_announced(story, lines)]},
     ]
     if story.link:
         button = {"type": "button", "action_id": "alert.open", "text": _plain(_label(story, lines), 30)}
@@ -265,10 +266,31 @@ def _state(story: AlertStory, line: AlertLine) -> list[Element]:
     """What a line gains after its sentence: healed, acknowledged, back again."""
     if line.is_resolved:
         return [_t(f" {RESOLVED} {_resolution(line)}"), *_at(story, line.changed_at)]
+    quiet = [_t(f" {_capital(_expected(story, line.quiet))}.")] if line.quiet is not None else []
     back = [_t(f" Back, opened {line.times_opened} times.")] if line.times_opened > 1 else []
     if line.state == "acknowledged":
-        return [*back, _t(f" Acknowledged{_by(line.by)}"), *_at(story, line.changed_at)]
-    return back
+        return [*back, *quiet, _t(f" Acknowledged{_by(line.by)}"), *_at(story, line.changed_at)]
+    return [*back, *quiet]
+
+
+def _expected(story: AlertStory, quiet: Quiet) -> str:
+    """``announced (CHG-123, until 18:00)``; with the day where it is another one."""
+
+    def when(at: datetime) -> str:
+        local, read = (each.astimezone(ZoneInfo(story.zone)) for each in (at, story.read_at))
+        return f"{local:%H:%M}" if local.date() == read.date() else _when(story, at)
+
+    return visible(quiet.words(when, story.read_at), LONGEST_SENTENCE)
+
+
+def _announced(story: AlertStory, lines: Sequence[AlertLine]) -> list[Element]:
+    """How many more are wrong, of which nobody is told because they are expected."""
+    if all(line.is_resolved for line in lines):
+        return []
+    told = [
+        f"{count:,} more {'is' if count == 1 else 'are'} {_expected(story, each)}." for each, count in story.announced
+    ]
+    return [_section(_t(" ".join(told)))] if told else []
 
 
 def _resolved(story: AlertStory, line: AlertLine) -> list[Element]:

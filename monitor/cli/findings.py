@@ -1,5 +1,6 @@
 """``findings list|show|ack``."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -25,9 +26,16 @@ def _as_json(target: str, known: Known) -> dict[str, object]:
         "detail": known.detail, "opened_at": known.opened_at, "changed_at": known.changed_at,
         "last_seen": known.last_seen, "times_opened": known.times_opened, "by": known.by, "note": known.note,
         "old": finding.old, "new": finding.new,
+        "quiet": {"reason": known.quiet.reason, "ticket": known.quiet.ticket, "until": known.quiet.until,
+                  "by": known.quiet.by} if known.quiet is not None else None,
         "evidence": [{"resource_type": each.resource_type, "key": each.key, "path": each.path, "value": each.value}
                      for each in finding.evidence],
     }  # fmt: skip
+
+
+def _state(known: Known, now: datetime) -> str:
+    """Where it stands, and why nobody was alerted of it."""
+    return f"{known.state}, {known.quiet.words(tell.moment, now)}" if known.quiet is not None else known.state
 
 
 @app.command("list")
@@ -51,7 +59,7 @@ def list_findings(
         tell.table(
             ["", "number", "severity", "target", "kind", "what is wrong", "state", "by"],
             [[known.finding.severity.mark, known.number, known.finding.severity, name, known.finding.kind,
-              known.finding.message, known.state, known.by or "–"] for name, known in shown],
+              known.finding.message, _state(known, wired.clock.now()), known.by or "–"] for name, known in shown],
         )  # fmt: skip
         tell.note(f"{len(shown)} of {len(found)}")
     raise typer.Exit(1 if shown else 0)
@@ -78,7 +86,10 @@ def show(number: Number, output: OutputOption = tell.Output.TABLE) -> None:
     tell.result(f"{finding.severity.mark} {finding.severity}  {tell.shown_whole(finding.message)}")
     place = " ".join(part for part in (finding.resource_type, finding.key, finding.path) if part)
     tell.result(f"{known.number}  {target}  {tell.shown_whole(place)}  {finding.rule or finding.kind}")
-    tell.result(f"state   {known.state} {known.resolution}{f' by {known.by}' if known.by else ''}")
+    told = _state(known, wired.clock.now())
+    tell.result(f"state   {told} {known.resolution}{f' by {known.by}' if known.by else ''}")
+    if known.quiet is not None:
+        tell.result(f"quiet   {tell.shown_whole(known.quiet.reason)} ({tell.shown_whole(known.quiet.by)})")
     for each in finding.evidence:
         where = f"{each.resource_type} {each.key} {each.path}"
         tell.result(f"        {tell.shown_whole(where)} = {tell.shown_whole(str(each.value))}")

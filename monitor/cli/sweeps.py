@@ -61,6 +61,7 @@ def _line(report: SweepReport) -> str:
         return f"{report.target}  ◪ not read   {report.fault}{mend}"
     mark = "✓" if report.state == "complete" else "◪"
     found = f"{report.drift} drift, {report.findings} findings ({report.opened or 'none'} new)"
+    found += f", {report.announced} announced" if report.announced else ""
     lists = f"{report.lists_read} of {report.lists_total} lists"
     found += f", {report.unconfirmed} not seen again" if report.unconfirmed else ""
     return f"{report.target}  {mark} {lists}   {found}   {report.alerts} alerts   {report.seconds:.1f} s"

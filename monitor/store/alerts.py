@@ -153,11 +153,14 @@ class Alerts:
     def recent(self, target: Target, most: int) -> Sequence[Mapping[str, object]]:
         """What was said of a target lately, for people: newest first."""
         rows = self._connection.execute(
-            select(_COLUMNS.key, _COLUMNS.revision, _COLUMNS.channel, _COLUMNS.state, _COLUMNS.sent_at, _COLUMNS.error)
+            select(
+                _COLUMNS.key, _COLUMNS.revision, _COLUMNS.channel, _COLUMNS.reason, _COLUMNS.state, _COLUMNS.sent_at,
+                _COLUMNS.error,
+            )
             .where(_COLUMNS.target_id == target.id)
             .order_by(_COLUMNS.id.desc())
             .limit(most)
-        )
+        )  # fmt: skip
         return [dict(row._mapping) for row in rows]
 
 

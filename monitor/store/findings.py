@@ -1,7 +1,7 @@
 """Findings: one query for what is open, one place where their life is written down."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from monitor.store.values import from_json, to_json
 from monitor.target import Target
 from rules.findings import Finding
 from rules.lifecycle import Event, Known, Resolution, Settlement, State, Step, transition
+from rules.quiet import Quiet
 
 _COLUMNS = FindingRow.__table__.c
 _TARGETS = TargetRow.__table__.c
@@ -114,7 +115,7 @@ class Findings:
 
     def apply(
         self, target: Target, settlement: Settlement, sweep: int, now: datetime, alert_key: str,
-        told_anew: Collection[int] = (),
+        told_anew: Collection[int] = (), quiet: Mapping[str, Quiet] | None = None,
     ) -> Mapping[str, Known]:  # fmt: skip
         """Write a settlement down; returns what every finding it touched has become, by fingerprint.
 
@@ -123,51 +124,78 @@ class Findings:
             settlement: what happened.
             sweep: that saw it.
             now: in UTC.
-            alert_key: of the message new findings are told in.
+            alert_key: of the message new findings are told in, and those that were quiet until now.
             told_anew: ids of reopened findings that go into that message too, not back to their old one.
+            quiet: findings that nobody is to be told of now, by fingerprint: what happens to them is
+                told in no message until a sweep at which they are quiet no more.
 
         Raises:
             Moved: a person acted meanwhile; nothing of the transaction may stand.
         """
+        quiet = quiet or {}
         seen = [step.known for step in settlement.of(Event.SEEN) if step.known is not None]
         for start in range(0, len(seen), _AT_ONCE):
             ids = [each.id for each in seen[start : start + _AT_ONCE]]
             self._connection.execute(update(FindingRow).where(_COLUMNS.id.in_(ids)).values(last_seen=now))
-        result = {each.finding.fingerprint: each for each in seen}
+        self._hush((*seen, *settlement.untouched), quiet)
+        result = {}
+        for each in seen:
+            print_ = each.finding.fingerprint
+            result[print_] = replace(each, quiet=quiet.get(print_))
+            if not each.alert_key and print_ not in quiet:
+                result[print_] = self._write(each, {"alert_key": alert_key, "version": each.version + 1})
         for step in settlement.news:
+            hushed = quiet.get(step.finding.fingerprint)
             if step.known is None:
-                known = self._open(target, step.finding, now, alert_key)
+                known = self._open(target, step.finding, now, "" if hushed else alert_key, hushed)
             else:
-                anew = step.known.id in told_anew
-                known = self._move(step, now, alert_key if anew else step.known.alert_key or alert_key)
-            self._note(known.id, step.event, now, sweep, note=step.resolution)
+                message = step.known.alert_key
+                if step.event is not Event.RESOLVED:
+                    is_anew = step.known.id in told_anew or not message
+                    message = "" if hushed else alert_key if is_anew else message
+                known = self._move(step, now, message, hushed)
+            note = step.resolution or (hushed.words(datetime.isoformat, now) if hushed else "")
+            self._note(known.id, step.event, now, sweep, note=note)
             result[known.finding.fingerprint] = known
         return result
 
-    def _open(self, target: Target, finding: Finding, now: datetime, alert_key: str) -> Known:
+    def _hush(self, several: Iterable[Known], quiet: Mapping[str, Quiet]) -> None:
+        """Keep with each finding whether it is quiet now, where that has changed."""
+        moved: dict[str, list[int]] = {}
+        for known in several:
+            if (now := quiet.get(known.finding.fingerprint)) != known.quiet:
+                moved.setdefault(to_json(now) if now else "", []).append(known.id)
+        for told, ids in moved.items():
+            for start in range(0, len(ids), _AT_ONCE):
+                chosen = _COLUMNS.id.in_(ids[start : start + _AT_ONCE])
+                self._connection.execute(update(FindingRow).where(chosen).values(quiet=told))
+
+    def _open(self, target: Target, finding: Finding, now: datetime, alert_key: str, quiet: Quiet | None) -> Known:
         identity = self._connection.execute(
             insert(FindingRow)
             .values(
                 target_id=target.id, fingerprint=finding.fingerprint, state=State.OPEN.value, opened_at=now,
-                changed_at=now, last_seen=now, times_opened=1, alert_key=alert_key, **_searchable(finding),
+                changed_at=now, last_seen=now, times_opened=1, alert_key=alert_key,
+                quiet=to_json(quiet) if quiet else "", **_searchable(finding),
             )
             .returning(_COLUMNS.id)
         ).scalar_one()  # fmt: skip
         number = number_of(identity)
         self._connection.execute(update(FindingRow).where(_COLUMNS.id == identity).values(number=number))
-        return Known(identity, number, finding, State.OPEN, now, now, now, 1, 1, alert_key=alert_key)
+        return Known(identity, number, finding, State.OPEN, now, now, now, 1, 1, alert_key=alert_key, quiet=quiet)
 
-    def _move(self, step: Step, now: datetime, alert_key: str) -> Known:
+    def _move(self, step: Step, now: datetime, alert_key: str, quiet: Quiet | None) -> Known:
         known = step.known
         assert known is not None
         state = transition(known.state, step.event)
         assert state is not None, f"{step.event} in {known.state}"
         values: dict[str, Any] = {"state": state.value, "changed_at": now, "version": known.version + 1}
-        values |= {"resolution": step.resolution, "detail": step.detail}
+        values |= {"resolution": step.resolution, "detail": step.detail, "quiet": ""}
         if step.event is not Event.RESOLVED:
-            values |= {"last_seen": now, "by": "", "note": "", **_searchable(step.finding)}
+            values |= {"last_seen": now, "by": "", "note": "", "alert_key": alert_key, **_searchable(step.finding)}
+            values["quiet"] = to_json(quiet) if quiet else ""
         if step.event is Event.REOPENED:
-            values |= {"times_opened": known.times_opened + 1, "alert_key": alert_key}
+            values["times_opened"] = known.times_opened + 1
         return self._write(known, values)
 
     def _write(self, known: Known, values: Mapping[str, Any]) -> Known:
@@ -206,7 +234,7 @@ class Findings:
         for known in several:
             if transition(known.state, Event.RESOLVED) is None:
                 continue
-            values = {"state": State.RESOLVED.value, "resolution": resolution.value, "detail": detail,
+            values = {"state": State.RESOLVED.value, "resolution": resolution.value, "detail": detail, "quiet": "",
                       "changed_at": now, "version": known.version + 1}  # fmt: skip
             resolved.append(self._write(known, values))
             self._note(known.id, Event.RESOLVED, now, None, by=by, note=detail or resolution.value)
@@ -224,4 +252,5 @@ def _known(row: Row[Any]) -> Known:
     return Known(
         row.id, row.number or "", from_json(row.content, Finding), State(row.state), row.opened_at, row.changed_at,
         row.last_seen, row.times_opened, row.version, row.resolution, row.detail, row.by, row.note, row.alert_key,
+        from_json(row.quiet, Quiet) if row.quiet else None,
     )  # fmt: skip

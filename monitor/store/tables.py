@@ -256,7 +256,8 @@ class FindingRow(Base):
     by: Mapped[str] = mapped_column(server_default="")
     note: Mapped[str] = mapped_column(server_default="")
     content: Mapped[str]  #: JSON of the finding as last seen
-    alert_key: Mapped[str] = mapped_column(server_default="")
+    alert_key: Mapped[str] = mapped_column(server_default="")  #: "": nobody was told
+    quiet: Mapped[str] = mapped_column(server_default="")  #: JSON of why nobody is alerted; "": it is no quiet one
     version: Mapped[int] = mapped_column(server_default="1")
 
 

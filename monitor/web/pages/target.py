@@ -21,6 +21,7 @@ from rules.evaluate import Verdict
 from rules.findings import Kind
 from rules.lifecycle import Known
 from rules.pack import Packs
+from rules.quiet import Quiet
 
 MOST: Final = 50  #: kinds of finding on the page
 MOST_UNDECIDED: Final = 8
@@ -118,6 +119,10 @@ class TargetView:
     def groups(self) -> Sequence[tuple[Known, Sequence[Known]]]:
         """Open findings, those of the same rule folded under the first."""
         return by_kind(self.findings)
+
+    def expected(self, quiet: Quiet) -> str:
+        """``announced (CHG-123, until 18:00)``: why nobody is alerted."""
+        return quiet.words(lambda at: clock(at, self.zone, self.now), self.now)
 
     @property
     def severities(self) -> Sequence[tuple[Severity, int]]:

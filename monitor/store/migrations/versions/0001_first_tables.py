@@ -144,6 +144,7 @@ def upgrade() -> None:
         sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("alert_key", sa.Text(), server_default="", nullable=False),
+        sa.Column("quiet", sa.Text(), server_default="", nullable=False),
         sa.Column("version", sa.BigInteger(), server_default="1", nullable=False),
         sa.CheckConstraint("state in ('open','acknowledged','resolved')", name=op.f("ck_findings_state")),
         sa.ForeignKeyConstraint(["target_id"], ["targets.id"], name=op.f("fk_findings_target_id_targets")),
