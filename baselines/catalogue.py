@@ -288,7 +288,8 @@ class _Reader:
             return
         head = {key: document.plain_value(node) for key, node in tree.items.items() if key != "resources"}
         resources_node = tree.items.get("resources")
-        if not isinstance(resources_node, document.Mapping) or not isinstance(head.get("order"), int):
+        is_whole = {"module", "title"} <= head.keys() and isinstance(head.get("order"), int)
+        if not isinstance(resources_node, document.Mapping) or not is_whole:
             self.mistake(tree, "", "missing_key", "module, order, title, resources are needed.", "Add them.")
             return
         module = str(head["module"])
@@ -308,6 +309,7 @@ class _Reader:
             return
         if name in self.types:
             self.mistake(node, name, "duplicate_key", f"{name} stands in two files.", "Keep one.")
+            return
         severities = raw.get("severity") or {}
         default = self.severity(node, name, severities.get("default", "medium"))
         for misspelt in severities.keys() - fields_node.items.keys() - {"default"}:

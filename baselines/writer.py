@@ -15,11 +15,13 @@ from baselines.catalogue import Catalogue
 from baselines.configuration import ConfigObject, Configuration
 
 ABOUT: Final = "_about"
+#: For editors; `smart360-monitor schema configuration` writes what it names.
+SCHEMA: Final = "# yaml-language-server: $schema=configuration.schema.json"
 
 
 def write_configuration(configuration: Configuration, catalogue: Catalogue) -> bytes:
     """A configuration as YAML; ids and who touched an object when are kept."""
-    lines = [f"{ABOUT}: {_flow(_about(configuration))}"]
+    lines = [SCHEMA, f"{ABOUT}: {_flow(_about(configuration))}"]
     known = [name for name in catalogue.types if name in configuration.lists]
     for name in [*known, *sorted(configuration.lists.keys() - catalogue.types.keys())]:
         kind = catalogue.types.get(name)

@@ -33,9 +33,9 @@ class Settings(BaseSettings):
     database_url: str = Field(default="", description="SQLAlchemy URL of the store; empty: SQLite in the state folder.")
     state_folder: Path = Field(default_factory=state_folder, description="Keys and the embedded store.")
     fingerprint_key: str = Field(
-        default="", description="Reference (env:, file:) of the key for fingerprints of secrets."
+        default="", description="Reference (env:, file:) of the key for fingerprints of secrets; empty: one is made."
     )
-    audit_key: str = Field(default="", description="Reference of the key that signs the audit log.")
+    audit_key: str = Field(default="", description="Reference of the key that signs the audit log; empty: one is made.")
     slack_token: str = Field(default="", description="Reference of Slack's bot token; empty: nothing is sent.")
     slack_url: str = Field(default="https://slack.com/api/", description="Base URL of Slack's API.")
     slack_channels: dict[str, str] = Field(

@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "check": ("check", "check", "Judge a configuration file."),
     "diff": ("diff", "diff", "Show what differs between two configuration files."),
     "rules": ("rules", "app", "Rule packs: list, show, test."),
+    "schema": ("schema", "schema", "JSON Schemas of the files, for editors."),
     "tenant": ("tenants", "app", "Targets: register, look at, pause, remove."),
     "sweep": ("sweeps", "sweep", "Sweep targets now."),
     "snapshot": ("snapshots", "app", "Snapshots: what was read, and when."),
@@ -43,7 +44,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
 }
 
 #: They work on files and log nothing; loading the logger would take a fifth of their start.
-LOGLESS: Final = frozenset(("check", "diff", "rules"))
+LOGLESS: Final = frozenset(("check", "diff", "rules", "schema"))
 
 FIRST_WORDS: Final = """Configuration drift and compliance monitor for SMART360.
 

@@ -137,6 +137,15 @@ def test_a_misspelt_severity_or_key_is_refused_with_file_and_line(old, new, mess
     assert message in refusal(first=FIRST.replace(old, new))
 
 
+def test_a_type_written_twice_and_a_head_that_lacks_a_word_are_refused_whatever_else_is_wrong():
+    again = FIRST.replace("module: first", "module: second").replace("code: {", "kode: {")
+    assert refusal(second=again) == ["duplicate_key second.yaml:6:5: zone: zone stands in two files. Mend: Keep one."]
+    for head in ("module: first\n", "title: First\n", "order: 1\n"):
+        assert head in FIRST
+        found = refusal(FIRST.replace(head, ""))
+        assert any("first.yaml:1:1: module, order, title, resources" in each for each in found)
+
+
 def test_two_references_that_lead_back_by_one_name_are_refused():
     twice = SECOND.replace("      rates:", "      second_zone: {type: ref, to: zone}\n      rates:")
     assert refusal(second=twice) == [

@@ -91,7 +91,8 @@ organization: [{name: SWA}]
 """
     assert (
         write_configuration(read(data.encode(), "t.yaml"), CATALOGUE).decode()
-        == r"""_about: {}
+        == r"""# yaml-language-server: $schema=configuration.schema.json
+_about: {}
 
 organization:
   - {name: SWA}
