@@ -15,32 +15,32 @@ A subclass is a kind; an instance says what, where, how to mend.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+from unicodedata import category
 
 MOST_MISTAKES = 100  #: of one document are told, then "… and N more" (reliability §3)
 LONGEST_VALUE = 80  #: characters of a value that a message quotes
 
 
+#: Control, format, line and paragraph separator, surrogate, private use: what turns or hides what stands around it.
+_UNSEEN: Final = frozenset(("Cc", "Cf", "Zl", "Zp", "Cs", "Co"))
+
+
 def shown(text: str) -> str:
     """A value as a message may show it: control and bidi characters escaped, cut at 80 characters."""
-    safe = "".join(character if _is_harmless(character) else _escaped(character) for character in text)
+    safe = shown_path(text)
     return safe if len(safe) <= LONGEST_VALUE else safe[: LONGEST_VALUE - 1] + "…"
+
+
+def shown_path(text: str) -> str:
+    """A path with control characters escaped, but never cut: it is how the place is found."""
+    if text.isprintable():
+        return text
+    return "".join(_escaped(character) if category(character) in _UNSEEN else character for character in text)
 
 
 def _escaped(character: str) -> str:
     return {"\n": "⏎", "\r": "⏎", "\t": "⇥", "\x1b": "⟨ESC⟩"}.get(character, f"⟨U+{ord(character):04X}⟩")
-
-
-def _is_harmless(character: str) -> bool:
-    code = ord(character)
-    return not (
-        code < 0x20
-        or 0x7F <= code <= 0x9F
-        or 0x200B <= code <= 0x200F
-        or 0x202A <= code <= 0x202E
-        or 0x2060 <= code <= 0x2069
-        or 0xD800 <= code <= 0xDFFF
-        or code == 0xFEFF
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,6 @@ class Mistake:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         path = f"{shown_path(self.path)}: " if self.path else ""
         return f"{place}: {path}{self.what} Mend: {self.mend}"
-
-
-def shown_path(path: str) -> str:
-    """A path with control characters escaped, but never cut: it is how the place is found."""
-    return "".join(character if _is_harmless(character) else _escaped(character) for character in path)
 
 
 class Smart360Error(Exception):
