@@ -1,10 +1,7 @@
 """``python -m monitor.sandbox``: the sandbox as a process of its own."""
 
 import argparse
-import ctypes
 import json
-import os
-import signal
 import sys
 import time
 from datetime import datetime
@@ -13,18 +10,17 @@ from pathlib import Path
 
 from baselines.catalogue import load_catalogue
 from baselines.errors import Smart360Error
+from monitor.sandbox.process import FOLLOW, end_with_stdin
 from monitor.sandbox.server import create_app, run
 from monitor.sandbox.world import START, World
 from monitor.source.manifest import smart360_manifest
-
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
     """Serve until interrupted; the first line written is JSON with the address and the utility's id."""
     options = _options()
-    if options.parent:
-        _die_with(options.parent)
+    if options.follow_stdin:
+        end_with_stdin()
     try:
         world = sandbox_world(options.config, options.start)
         app = create_app(world, smart360_manifest(), faults=options.fault)
@@ -57,16 +53,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="a configuration file; without it, the shipped one")
     parser.add_argument("--start", type=datetime.fromisoformat, default=START, help="the world's time at first")
     parser.add_argument("--fault", action="append", default=[], help="a fault that is on from the beginning")
-    parser.add_argument("--parent", type=int, default=0, help="end with this process")
+    parser.add_argument(FOLLOW, action="store_true", help="end when standard input closes")
     return parser.parse_args()
-
-
-def _die_with(parent: int) -> None:
-    """Linux ends this process with the thread that started it, however that ended."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before we asked
-            sys.exit(1)
 
 
 def _tell(url: str, utility: str) -> None:

@@ -19,7 +19,6 @@ import json
 import re
 import socket
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -34,6 +33,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from alerts.slack.limits import breaches
+from monitor.sandbox.process import FOLLOW, end_with_stdin
 from monitor.sandbox.slack_page import render_page
 from monitor.sandbox.slack_process import TOKEN
 
@@ -336,13 +336,15 @@ def _shown(posted: Posted) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve until ended; with ``--follow-stdin`` also until standard input closes, so that it outlives nobody."""
+    """Serve until ended."""
     parser = argparse.ArgumentParser(prog="python -m monitor.sandbox.slack", description="A stand-in for Slack.")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--token", default=TOKEN, help="what callers must present")
     parser.add_argument("--channel", action="append", default=[], metavar="ID=NAME", help="only these channels exist")
-    parser.add_argument("--follow-stdin", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(FOLLOW, action="store_true", help="end when standard input closes")
     options = parser.parse_args()
+    if options.follow_stdin:
+        end_with_stdin()
     channels = dict(each.partition("=")[::2] for each in options.channel)
     workspace = Workspace(options.token, channels, takes_any_channel=not channels)
     try:
@@ -351,13 +353,6 @@ def main() -> None:
         sys.exit(f"port {options.port}: {error.strerror}. Mend: name another with --port, or 0 for a free one.")
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does so only for sockets it made itself
     server = uvicorn.Server(uvicorn.Config(create_app(workspace), log_level="warning", access_log=False))
-
-    def end_with_stdin() -> None:
-        sys.stdin.read()
-        server.should_exit = True
-
-    if options.follow_stdin:
-        threading.Thread(target=end_with_stdin, daemon=True).start()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     print(json.dumps({"url": url}), flush=True)  # it listens already, so whoever reads this may ask at once
     server.run(sockets=[listening])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from baselines.reader import parse_configuration
-from monitor.sandbox.process import SandboxFailed, SandboxProcess, start_sandbox
+from monitor.sandbox.process import SandboxProcess, StandInFailed, start_sandbox
 from monitor.source.manifest import Reference, smart360_manifest
 from tests.monitor.sandbox.conftest import Reader
 from tests.support import CATALOGUE, FORM, SECRETS, swa_bytes
@@ -183,7 +183,7 @@ def test_another_configuration_and_another_day_can_be_served(tmp_path: Path) -> 
         assert health["objects"] == 1
         assert small.client.get("/sandbox/faults").json()["active"][0]["name"] == "html-200"
     file.write_text("tax: Tax")
-    with pytest.raises(SandboxFailed, match=r"small.yaml:1"):
+    with pytest.raises(StandInFailed, match=r"small.yaml:1"):
         start_sandbox(config=file)
 
 

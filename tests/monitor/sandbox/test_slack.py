@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from monitor.sandbox.process import StandInFailed
 from monitor.sandbox.slack_page import is_web, mrkdwn_pieces
-from monitor.sandbox.slack_process import SlackProcess, SlackStandInFailed, start_slack
+from monitor.sandbox.slack_process import SlackProcess, start_slack
 
 HEADER = {"type": "header", "text": {"type": "plain_text", "text": "◆ Critical"}}
 NASTY = """<script>alert(1)</script> "><img src=x onerror=alert(1)> {{7*7}} & 'x'"""
@@ -285,7 +286,7 @@ def test_only_web_addresses_become_links(url: str) -> None:
 
 def test_a_port_in_use_is_said_in_one_line(slack: SlackProcess) -> None:
     port = int(slack.url.rpartition(":")[2])
-    with pytest.raises(SlackStandInFailed, match=f"port {port}: .*in use"):
+    with pytest.raises(StandInFailed, match=f"port {port}: .*in use"):
         start_slack(port)
 
 
