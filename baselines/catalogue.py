@@ -240,26 +240,11 @@ def _meaning(each: Field) -> tuple[object, ...]:
 
 
 _FIELD_KEYS: Final = frozenset(
-    [
-        "type",
-        "required",
-        "default",
-        "unit",
-        "of",
-        "to",
-        "inverse",
-        "order",
-        "item_key",
-        "volatile",
-        "secret",
-        "personal",
-        "minimum",
-        "maximum",
-        "not_before",
-    ]
-)
+    ("type", "required", "default", "unit", "of", "to", "inverse", "order", "item_key", "volatile", "secret",
+     "personal", "minimum", "maximum", "not_before")
+)  # fmt: skip
 _TYPE_KEYS: Final = frozenset(
-    ["title", "key", "plural", "scope", "volume", "summary", "screen", "fields", "severity", "source", "unique"]
+    ("title", "key", "plural", "scope", "volume", "summary", "screen", "fields", "severity", "source", "unique")
 )
 FIRST_DAY: Final = "1900-01-01"  #: what is dated before it is a slip of the hand; open ends are often 9999-12-31
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")

@@ -91,10 +91,6 @@ class Coverage:
         """True if every list of the scope was read to its end."""
         return not self.unread
 
-    def is_complete_for(self, resource_type: str) -> bool:
-        """True if this list was asked for and read to its end."""
-        return resource_type in self.scope and resource_type not in self.unread
-
 
 #: Reasons that concern a field or object only, never the list as a whole.
 _PARTIAL = frozenset(

@@ -1,17 +1,4 @@
-"""Errors of every package begin here.
-
-Smart360Error
-├── InvalidInput        one or more mistakes in a document a person wrote (exit 2)
-│   ├── InvalidConfiguration
-│   ├── InvalidCatalogue
-│   ├── InvalidPack           (rules/errors.py)
-│   └── InvalidTenantFile …   (monitor/errors.py)
-├── DifferentTargets    two configurations that name different targets
-├── DamagedContent      stored bytes that do not have their digest (P6, F62)
-└── ApprovalRefused     an approval that the contract does not allow (contracts §7)
-
-A subclass is a kind; an instance says what, where, how to mend.
-"""
+"""Errors of every package begin here. A subclass is a kind; an instance says what, where, how to mend."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +7,6 @@ from unicodedata import category
 
 MOST_MISTAKES = 100  #: of one document are told, then "… and N more" (reliability §3)
 LONGEST_VALUE = 80  #: characters of a value that a message quotes
-
-
 #: Control, format, line and paragraph separator, surrogate, private use: what turns or hides what stands around it.
 _UNSEEN: Final = frozenset(("Cc", "Cf", "Zl", "Zp", "Cs", "Co"))
 

@@ -79,30 +79,7 @@ def _refused(name: str, code: str, what: str, mend: str) -> InvalidConfiguration
     return InvalidConfiguration([Mistake(shown_path(name), 0, 0, "", code, what, mend)])
 
 
-def read_configuration(
-    path: Path | str,
-    catalogue: Catalogue,
-    secrets: SecretKey,
-    *,
-    limits: document.Limits = document.CONFIGURATION_LIMITS,
-) -> Configuration:
-    """A configuration from a file or standard input.
-
-    Raises:
-        InvalidConfiguration: with every mistake and its place.
-    """
-    data, name = read_file(path, limits)
-    return parse_configuration(data, name, catalogue, secrets, limits=limits)
-
-
-def parse_configuration(
-    data: bytes,
-    name: str,
-    catalogue: Catalogue,
-    secrets: SecretKey,
-    *,
-    limits: document.Limits = document.CONFIGURATION_LIMITS,
-) -> Configuration:
+def parse_configuration(data: bytes, name: str, catalogue: Catalogue, secrets: SecretKey) -> Configuration:
     """A configuration from bytes; ``name`` decides the format and stands in messages.
 
     Raises:
@@ -110,7 +87,7 @@ def parse_configuration(
     """
     reader = _Reader(name, catalogue, secrets)
     try:
-        tree = document.read_document(data, name, limits=limits, take=reader.take, mistakes=reader.mistakes)
+        tree = document.read_document(data, name, take=reader.take, mistakes=reader.mistakes)
         return reader.finish(tree)
     except InvalidInput:
         raise reader.refusal() from None

@@ -236,23 +236,6 @@ def key_text(parts: "list[Canonical]") -> str:
     return "/".join(escaped(scalar_text(part)) for part in parts)
 
 
-def key_parts(key: str) -> list[str]:
-    """The values of a natural key, unescaped."""
-    parts, current, i = [], "", 0
-    while i < len(key):
-        if key[i] == "\\" and i + 1 < len(key):
-            current += key[i + 1]
-            i += 2
-        elif key[i] == "/":
-            parts.append(current)
-            current = ""
-            i += 1
-        else:
-            current += key[i]
-            i += 1
-    return [*parts, current]
-
-
 def scalar_text(value: Canonical) -> str:
     """A canonical scalar as text: in keys, paths and messages."""
     if value is None:

@@ -1,4 +1,4 @@
-"""Configurations out: YAML for people to read and keep in version control, or JSON.
+"""Configurations out: YAML for people to read and keep in version control.
 
 What is written reads back with the same digest: one object a line, types and fields in the
 catalogue's order, texts quoted wherever a YAML reader would take them for something else.
@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
-
-import orjson
 
 from baselines.catalogue import Catalogue
 from baselines.configuration import ConfigObject, Configuration
@@ -30,15 +28,6 @@ def write_configuration(configuration: Configuration, catalogue: Catalogue) -> b
         lines += ["", f"{_text(name)}:" if objects else f"{_text(name)}: []"]
         lines += [f"  - {_flow(_written(each, order))}" for each in objects]
     return ("\n".join(lines) + "\n").encode()
-
-
-def write_json(configuration: Configuration) -> bytes:
-    """A configuration as JSON, one object a line, types and fields by name."""
-    parts = [b'{"_about":' + orjson.dumps(_about(configuration))]
-    for name in sorted(configuration.lists):
-        objects = [orjson.dumps(_written(each, {})) for each in configuration.objects(name)]
-        parts.append(orjson.dumps(name) + b":[" + b",".join(b"\n " + each for each in objects) + b"]")
-    return b",\n".join(parts) + b"}\n"
 
 
 def _about(configuration: Configuration) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,7 +112,3 @@ class Deps:
         token = resolve(self.settings.slack_token, where="SMART360_SLACK_TOKEN").reveal()
         client = web_client(token, base_url=self.settings.slack_url)
         return SlackChannel(client, self.settings.slack_channels.get(name, name))
-
-    def with_worker(self, worker: str) -> "Deps":
-        """The same under another worker's name."""
-        return replace(self, worker=worker)

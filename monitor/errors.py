@@ -1,13 +1,4 @@
-"""Errors of running the product.
-
-Smart360Error (baselines)
-├── StoreError             the store could not do it (exit 3); ``kind`` is the label of the metric
-│   └── Fenced             a sweep that lost its lease wrote too late; nothing was written (F46)
-├── SecretMissing          a secret reference that leads nowhere (exit 2)
-├── UnknownTarget          no such target (exit 2)
-├── InvalidTenantFile      mistakes in a tenant file, nothing applied (exit 2)
-└── NotFound               no snapshot, baseline, proposal or finding of that name (exit 2)
-"""
+"""Errors of running the product."""
 
 from baselines.errors import InvalidInput, Smart360Error
 

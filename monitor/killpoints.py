@@ -8,20 +8,6 @@ import os
 import signal
 from typing import Final
 
-#: In the order in which a sweep, a delivery and an approval pass them.
-POINTS: Final = (
-    "claimed",
-    "collected",
-    "kept",
-    "judged",
-    "before-commit",
-    "committed",
-    "delivery-begun",
-    "posted",
-    "delivered",
-    "approving",
-    "approved",
-)
 _ARMED: Final = os.environ.get("SMART360_TEST_KILL_AT", "")
 
 

@@ -10,17 +10,12 @@ import structlog
 from monitor.secrets import without_secrets
 
 
-def set_up_logs(*, verbose: bool, as_json: bool | None = None) -> None:
-    """Send logs to standard error.
-
-    Args:
-        verbose: info and above; else warnings and above.
-        as_json: None: JSON unless standard error is a terminal.
-    """
+def set_up_logs(*, verbose: bool) -> None:
+    """Send logs to standard error, as JSON unless it is a terminal; ``verbose``: info too, else warnings and above."""
     level = logging.INFO if verbose else logging.WARNING
     renderer: Callable[..., Any] = (
         structlog.processors.JSONRenderer()
-        if as_json or (as_json is None and not sys.stderr.isatty())
+        if not sys.stderr.isatty()
         else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
     structlog.configure(

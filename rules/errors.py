@@ -1,8 +1,4 @@
-"""Errors of rules.
-
-InvalidInput (baselines)
-└── InvalidPack     a pack that does not compile, names an unknown field, or is untested (exit 2)
-"""
+"""Errors of rules."""
 
 from baselines.errors import InvalidInput
 

@@ -33,27 +33,9 @@ _RULE_ID: Final = re.compile(r"[a-z_]+\.[a-z0-9][a-z0-9-]*")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _PATH: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _RULE_KEYS: Final = frozenset(
-    [
-        "id",
-        "title",
-        "severity",
-        "required",
-        "for",
-        "when",
-        "let",
-        "expect",
-        "message",
-        "why",
-        "fix",
-        "references",
-        "tests",
-        "applies",
-        "statement",
-        "kind",
-        "basis",
-        "parameters",
-    ]
-)
+    ("id", "title", "severity", "required", "for", "when", "let", "expect", "message", "why", "fix", "references",
+     "tests", "applies", "statement", "kind", "basis", "parameters")
+)  # fmt: skip
 _TEST_KEYS: Final = frozenset(["name", "at", "given", "finds", "stage", "parameters"])
 _APPLIES_KEYS: Final = frozenset(["country", "state", "services", "stage"])
 _TEXT_KEYS: Final = frozenset(

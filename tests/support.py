@@ -1,8 +1,10 @@
 """Builders that every test may use: SWA as raw objects, and configurations made from raw objects."""
 
 import copy
+import json
 from functools import lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +15,8 @@ from baselines.canonical import Canonicaliser
 from baselines.catalogue import load_catalogue
 from baselines.configuration import Configuration
 from baselines.fingerprints import SecretKey
-from baselines.reader import raw_value
+from baselines.reader import parse_configuration, raw_value, read_file
+from baselines.writer import write_configuration
 
 CATALOGUE = load_catalogue()
 SECRETS = SecretKey(b"a key for tests", "swa")
@@ -56,6 +59,17 @@ def configuration(raw: dict[str, list[dict[str, Any]]], **about: Any) -> Configu
         assert not problems, problems
         lists[name] = [one.object for one in done]
     return FORM.configuration(lists, about=about)
+
+
+def read_configuration(path: Path | str) -> Configuration:
+    """A configuration file, as ``check`` reads it."""
+    return parse_configuration(*read_file(path), CATALOGUE, SECRETS)
+
+
+def as_json(found: Configuration) -> bytes:
+    """The same file as other programs write it."""
+    tree = document.read_document(write_configuration(found, CATALOGUE), "t.yaml")
+    return json.dumps(document.plain_value(tree), ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def find(raw: dict[str, list[dict[str, Any]]], resource_type: str, **fields: Any) -> dict[str, Any]:

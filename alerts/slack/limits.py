@@ -95,11 +95,11 @@ def _one_of(kinds: "Mapping[str, Check]", value: object, path: str) -> Iterator[
     yield from kinds[value["type"]](value, path)
 
 
-def _string(value: Mapping[str, Any], name: str, path: str, most: int, least: int = 1) -> Iterator[Breach]:
+def _string(value: Mapping[str, Any], name: str, path: str, most: int) -> Iterator[Breach]:
     text = value.get(name)
-    if not isinstance(text, str) or not least <= size(text) <= most:
+    if not isinstance(text, str) or not 1 <= size(text) <= most:
         length = size(text) if isinstance(text, str) else "no"
-        yield Breach("invalid_blocks", f"{path}.{name}", f"{length} characters, {least} to {most} wanted")
+        yield Breach("invalid_blocks", f"{path}.{name}", f"{length} characters, 1 to {most} wanted")
 
 
 def _text(value: object, path: str, most: int, *types: str) -> Iterator[Breach]:
@@ -118,12 +118,10 @@ def _url(value: Mapping[str, Any], path: str) -> Iterator[Breach]:
         yield Breach("invalid_blocks", f"{path}.url", "must be http or https")
 
 
-def _elements(
-    value: Mapping[str, Any], path: str, kinds: "Mapping[str, Check]", most: int, least: int = 1
-) -> Iterator[Breach]:
+def _elements(value: Mapping[str, Any], path: str, kinds: "Mapping[str, Check]", most: int) -> Iterator[Breach]:
     elements = value.get("elements")
-    if not isinstance(elements, list) or not least <= len(elements) <= most:
-        yield Breach("invalid_blocks", f"{path}.elements", f"{least} to {most} wanted")
+    if not isinstance(elements, list) or not 1 <= len(elements) <= most:
+        yield Breach("invalid_blocks", f"{path}.elements", f"1 to {most} wanted")
         return
     for place, element in enumerate(elements):
         yield from _one_of(kinds, element, f"{path}.elements[{place}]")

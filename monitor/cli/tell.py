@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from baselines.errors import shown, shown_path
+from baselines.errors import shown_path
 
 T = TypeVar("T")
 
@@ -104,9 +104,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         result("  ".join(row))
 
 
-def shown_whole(text: str) -> str:
-    """A value without control and escape sequences, not cut."""
-    return "".join(shown(character) for character in text) if not text.isprintable() else text
+shown_whole: Final = shown_path
 
 
 def moment(at: datetime | None) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 from baselines.catalogue import Catalogue
 from baselines.compare import Change, Comparison
 from baselines.configuration import Configuration
-from baselines.errors import shown
+from baselines.errors import shown_path
 from baselines.fields import Op, spelled
 from baselines.severity import Severity
 from baselines.values import Canonical, scalar_text
@@ -22,9 +22,7 @@ MOST_EVIDENCE: Final = 6
 INDENT: Final = " " * 12
 
 
-def clean(text: str) -> str:
-    """Without control and escape sequences: a tariff cannot clear a screen (C14)."""
-    return "".join(each if each.isprintable() else shown(each) for each in text)
+clean: Final = shown_path  #: a tariff cannot clear a screen (C14)
 
 
 def how_many(count: int, thing: str) -> str:

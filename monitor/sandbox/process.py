@@ -1,4 +1,4 @@
-"""A stand-in as a process beside this one: for the demo and tests. It ends when this process does, however that ends."""
+"""A stand-in as a process beside this one, for the demo and tests; it ends when this process does."""
 
 import json
 import os

@@ -34,11 +34,10 @@ USUAL_PAGE, LARGEST_PAGE = 100, 1000
 class SourceApi:
     """What SMART360 itself answers. Reads only; all else is refused and logged."""
 
-    def __init__(self, world: World, manifest: Manifest, faults: Faults, user: str, password: str) -> None:
+    def __init__(self, world: World, manifest: Manifest, faults: Faults) -> None:
         self.world, self.manifest, self.faults = world, manifest, faults
         self.log: deque[dict[str, Any]] = deque(maxlen=100_000)
         self.without: frozenset[str] = frozenset()  #: privileges that the user lacks
-        self._user, self._password = user, password
         self._tokens: dict[str, float] = {}
         self._things = {route.thing: route for route in manifest.routes.values()}
         content = manifest.content
@@ -80,21 +79,12 @@ class SourceApi:
             kind = "none"
         paging = self.manifest.content.lists.paging
         asks = dict(parse_qsl(query))
+        host = f"{scope['scheme']}://{headers.get('host', 'localhost')}"
         return Asked(
-            kind=kind,
-            method=scope["method"],
-            path=path,
-            url=f"{path}?{query}" if query else path,
-            host=f"{scope['scheme']}://{headers.get('host', 'localhost')}",
-            headers=headers,
-            utility=parts.get("utility", ""),
-            identity=parts.get("id", ""),
-            route=route,
-            page=_number(asks.get(paging.at), 1, 10**9),
-            size=_number(asks.get(paging.size), USUAL_PAGE, LARGEST_PAGE),
-            world=self.world,
-            manifest=self.manifest,
-        )
+            kind, scope["method"], path, f"{path}?{query}" if query else path, host, headers,
+            parts.get("utility", ""), parts.get("id", ""), route, _number(asks.get(paging.at), 1, 10**9),
+            _number(asks.get(paging.size), USUAL_PAGE, LARGEST_PAGE), self.world, self.manifest,
+        )  # fmt: skip
 
     def _answer(self, asked: Asked, body: bytes) -> Answer:
         if asked.method != ("POST" if asked.kind == "login" else "GET"):
@@ -116,7 +106,7 @@ class SourceApi:
 
     def _log_in(self, body: bytes) -> Answer:
         log_in = self.manifest.content.log_in
-        own = {"user": self._user, "password": self._password}
+        own = {"user": USER, "password": PASSWORD}
         try:
             sent = orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -126,7 +116,7 @@ class SourceApi:
         now = self.world.elapsed()
         token = secrets.token_hex(20)
         self._tokens = {each: born for each, born in self._tokens.items() if now - born < TOKEN_LIFE} | {token: now}
-        self.world.log_in(self._user)
+        self.world.log_in(USER)
         told: Any = token
         for part in reversed(log_in.token.split(".")):
             told = {part: told}
@@ -235,33 +225,32 @@ def http_date(world: World) -> str:
     return format_datetime(world.now(), usegmt=True)
 
 
-class _Changes(BaseModel):
+class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class _Changes(_Body):
     by: str = ADMINISTRATOR
     changes: list[Change]
 
 
-class _Object(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _Object(_Body):
     by: str = ADMINISTRATOR
     value: dict[str, Any]
 
 
-class _Fault(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _Fault(_Body):
     name: str
     lists: list[str] = []
     times: int | None = None
     options: dict[str, Any] = {}
 
 
-class _Clock(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _Clock(_Body):
     advance_seconds: float
 
 
-class _Privileges(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _Privileges(_Body):
     without: list[str]
 
 
@@ -284,22 +273,19 @@ class Sandbox(FastAPI):
         await super().__call__(scope, receive, dated)
 
 
-def create_app(
-    world: World, manifest: Manifest, *, faults: Iterable[str] = (), user: str = USER, password: str = PASSWORD
-) -> Sandbox:
+def create_app(world: World, manifest: Manifest, *, faults: Iterable[str] = ()) -> Sandbox:
     """The sandbox as an ASGI app.
 
     Args:
         world: what is served, and changed by ``/sandbox``.
         manifest: routes and spelling.
         faults: names of those that are on from the beginning.
-        user, password: the credentials that the log-in takes.
 
     Raises:
         UnknownFault: a name is none of a fault.
     """
     app = Sandbox(title="SMART360 sandbox", openapi_url=None)
-    app.source = source = SourceApi(world, manifest, Faults(world), user, password)
+    app.source = source = SourceApi(world, manifest, Faults(world))
     for name in faults:
         source.faults.switch_on(name)
 
@@ -314,7 +300,7 @@ def create_app(
     @app.get("/sandbox/health")
     async def health() -> Response:
         count = sum(map(len, world.lists.values()))
-        return _json({"utility": world.utility, "objects": count, "now": stamp(world.now()), "user": user})
+        return _json({"utility": world.utility, "objects": count, "now": stamp(world.now()), "user": USER})
 
     @app.post("/sandbox/changes")
     async def changes(body: _Changes) -> Response:

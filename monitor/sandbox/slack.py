@@ -22,7 +22,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -84,13 +84,8 @@ class Posted:
         return [ping for text in parsed for ping in _PING.findall(text)]
 
     def as_slack_tells_it(self, *, with_metadata: bool) -> Answer:
-        told: Answer = {
-            "type": "message",
-            "bot_id": "B0STANDIN",
-            "ts": self.ts,
-            "text": self.text,
-            "blocks": self.blocks,
-        }
+        told: Answer = {"type": "message", "bot_id": "B0STANDIN", "ts": self.ts, "text": self.text}
+        told |= {"blocks": self.blocks}
         told |= {"thread_ts": self.thread_ts} if self.thread_ts else {}
         told |= {"edited": {"user": "U0STANDIN", "ts": self.edited_ts}} if self.edited_ts else {}
         return told | ({"metadata": self.metadata} if with_metadata and self.metadata else {})
@@ -322,17 +317,7 @@ def _bearer(request: Request, arguments: Arguments | None) -> str:
 
 
 def _shown(posted: Posted) -> dict[str, Any]:
-    return {
-        "channel": posted.channel,
-        "ts": posted.ts,
-        "thread_ts": posted.thread_ts,
-        **posted.wording(),
-        "in_channel": posted.in_channel,
-        "edited_ts": posted.edited_ts,
-        "is_deleted": posted.is_deleted,
-        "pings": posted.pings(),
-        "revisions": posted.revisions,
-    }
+    return asdict(posted) | {"pings": posted.pings()}
 
 
 def main() -> None:

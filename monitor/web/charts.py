@@ -103,7 +103,6 @@ class Column:
     day: date
     x: float
     readings: int
-    tried: int
     readiness: float | None
     rules: int
     drift: int
@@ -164,7 +163,7 @@ def lanes(
         end = min(now, datetime(this.year, this.month, this.day, tzinfo=zone) + timedelta(days=1))
         columns.append(
             Column(
-                this, round(LEFT + place * step, 1), len(good), len(mine), good[-1].readiness if good else None,
+                this, round(LEFT + place * step, 1), len(good), good[-1].readiness if good else None,
                 good[-1].rules if good else 0, good[-1].drift if good else 0,
                 is_gap=not good and (bool(mine) or (until is not None and end > until)),
                 is_whole=bool(good) and all(each.is_whole for each in mine),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from baselines.errors import shown
+from baselines.errors import shown_path
 
 
 def filters() -> Mapping[str, Callable[..., str]]:
@@ -50,5 +50,4 @@ def figure(readiness: float | None) -> str:
 
 def plain(text: object) -> str:
     """A value without control and bidirectional characters."""
-    written = str(text)
-    return written if written.isprintable() else "".join(shown(each) for each in written)
+    return shown_path(str(text))

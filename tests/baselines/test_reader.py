@@ -22,9 +22,8 @@ from baselines.coverage import Reason
 from baselines.document import Limits
 from baselines.errors import InvalidConfiguration
 from baselines.fingerprints import SecretKey
-from baselines.reader import parse_configuration, read_configuration, read_file
-from baselines.writer import write_json
-from tests.support import CATALOGUE, SECRETS, swa_bytes
+from baselines.reader import parse_configuration, read_file
+from tests.support import CATALOGUE, SECRETS, as_json, read_configuration, swa_bytes
 
 
 def read(data: str | bytes, name: str = "t.yaml") -> Configuration:
@@ -55,7 +54,7 @@ def test_the_shipped_configuration_reads_whole_and_without_a_gap():
 
 def test_each_format_of_a_configuration_has_the_same_digest():
     yaml = read(swa_bytes(), "swa.yaml")
-    written = write_json(yaml)
+    written = as_json(yaml)
     assert read(written, "swa.json").digest == yaml.digest
     assert read(zstandard.ZstdCompressor().compress(written), "swa.json.zst").digest == yaml.digest
     assert read(b"\xef\xbb\xbf" + swa_bytes().replace(b"\n", b"\r\n"), "swa.yml").digest == yaml.digest
@@ -245,7 +244,7 @@ def test_an_unreadable_file_is_told_so(tmp_path):
 
 def test_a_hyphen_reads_standard_input(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"zone: [{code: A}]")))
-    found = read_configuration("-", CATALOGUE, SECRETS)
+    found = read_configuration("-")
     assert (found.object_count, found.file) == (1, "-")
     with Path("/dev/zero").open() as endless:
         monkeypatch.setattr(sys, "stdin", endless)
@@ -256,7 +255,7 @@ def test_a_name_with_control_characters_is_shown_escaped(tmp_path):
     path = tmp_path / "a\n\x1b[31m.yaml"
     path.write_text("zone: text")
     with pytest.raises(InvalidConfiguration) as refused:
-        read_configuration(path, CATALOGUE, SECRETS)
+        read_configuration(path)
     assert refused.value.lines() == [
         f"{tmp_path}/a⏎⟨ESC⟩[31m.yaml:1:1: zone: A list of objects is due here. Mend: Write [] for none."
     ]
@@ -266,10 +265,9 @@ def test_a_name_with_control_characters_is_shown_escaped(tmp_path):
 
 LARGE = textwrap.dedent("""
     import resource, sys
-    from baselines.reader import read_configuration
-    from tests.support import CATALOGUE, SECRETS
+    from tests.support import read_configuration
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = read_configuration(sys.argv[1], CATALOGUE, SECRETS)
+    found = read_configuration(sys.argv[1])
     print(found.object_count, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
 """)
 
@@ -320,7 +318,7 @@ SNIPPETS = [
     *(b"%YAML 1.1\n", b"\\ud800", b"secret: x", b"id: 1", b"NO", b"\xe2\x80\xae"),
 ]
 SWA_YAML = swa_bytes()
-SWA_JSON = write_json(read(SWA_YAML))
+SWA_JSON = as_json(read(SWA_YAML))
 
 
 def holds(data: bytes, name: str) -> None:

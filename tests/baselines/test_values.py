@@ -1,5 +1,6 @@
 """Tables for each type of field: written → canonical, or the code of the refusal."""
 
+import re
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,6 @@ from baselines.values import (
     Unreadable,
     decimal_text,
     is_allowed,
-    key_parts,
     key_text,
     parse_value,
     unknown_value,
@@ -179,8 +179,9 @@ def test_canonical_decimals_keep_every_digit_without_exponent_or_needless_zeros(
 
 
 @given(st.lists(st.text(), min_size=1, max_size=4))
-def test_natural_keys_split_into_the_parts_they_were_made_of(parts):
-    assert key_parts(key_text(list(parts))) == parts
+def test_natural_keys_hold_the_parts_they_were_made_of_and_no_others(parts):
+    split = re.findall(r"((?:[^/\\]|\\.)*)(?:/|$)", key_text(list(parts)), re.S)[: len(parts)]
+    assert [re.sub(r"\\(.)", r"\1", part, flags=re.S) for part in split] == parts
 
 
 def test_slashes_in_keys_are_escaped_also_in_keys_of_one_field():

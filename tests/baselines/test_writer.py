@@ -11,9 +11,9 @@ from baselines.configuration import Configuration
 from baselines.coverage import Gap, Reason
 from baselines.reader import parse_configuration
 from baselines.values import Plain
-from baselines.writer import write_configuration, write_json
+from baselines.writer import write_configuration
 from tests.baselines.edits import neutral, one_edit
-from tests.support import CATALOGUE, FORM, SECRETS, configuration, swa, swa_bytes
+from tests.support import CATALOGUE, FORM, SECRETS, as_json, configuration, swa, swa_bytes
 
 SWA = swa()
 
@@ -23,7 +23,7 @@ def read(data: bytes, name: str) -> Configuration:
 
 
 def assert_reads_back(written: Configuration) -> None:
-    for data, name in ((write_configuration(written, CATALOGUE), "t.yaml"), (write_json(written), "t.json")):
+    for data, name in ((write_configuration(written, CATALOGUE), "t.yaml"), (as_json(written), "t.json")):
         found = read(data, name)
         assert found.digest == written.digest
         for resource_type, objects in written.lists.items():
@@ -117,7 +117,7 @@ def test_the_header_says_whose_state_it_is_and_what_was_not_read():
     )
     lists = {name: each for name, each in found.lists.items() if name not in ("meter", "zone")}
     part = Configuration(lists=lists, version=found.version, about=found.about, gaps=gaps)
-    for data, name in ((write_configuration(part, CATALOGUE), "t.yaml"), (write_json(part), "t.json")):
+    for data, name in ((write_configuration(part, CATALOGUE), "t.yaml"), (as_json(part), "t.json")):
         again = read(data, name)
         assert {name: again.about[name] for name in ("tenant", "environment", "taken_at", "source")} == {
             name: found.about[name] for name in ("tenant", "environment", "taken_at", "source")
@@ -128,10 +128,10 @@ def test_the_header_says_whose_state_it_is_and_what_was_not_read():
     assert b"taken_at: '2026-11-20T14:00:00Z'" in write_configuration(part, CATALOGUE)
 
 
-@pytest.mark.parametrize("write", [lambda found: write_configuration(found, CATALOGUE), write_json])
+@pytest.mark.parametrize("write", [lambda found: write_configuration(found, CATALOGUE), as_json])
 def test_what_is_written_twice_is_the_same_and_holds_no_secret(write):
     found = read(swa_bytes(), "swa.yaml")
-    assert write(found) == write(read(write(found), "t.json" if write is write_json else "t.yaml"))
+    assert write(found) == write(read(write(found), "t.json" if write is as_json else "t.yaml"))
     assert b"secret:" in write(found)
     secrets = [
         each[field.name] for name, kind in CATALOGUE.types.items() for field in kind.fields.values() if field.is_secret

@@ -624,14 +624,13 @@ CHILD = textwrap.dedent(
     """
     import json, resource, sys, time
     from baselines.errors import InvalidConfiguration
-    from baselines.reader import read_configuration
-    from tests.support import CATALOGUE, SECRETS
+    from tests.support import read_configuration
 
     memory = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + (512 << 20)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     started = time.process_time()
     try:
-        read_configuration(sys.argv[1], CATALOGUE, SECRETS)
+        read_configuration(sys.argv[1])
     except InvalidConfiguration as error:
         print(json.dumps([error.mistakes[0].code, len(error.lines()), time.process_time() - started]))
         raise SystemExit(2) from None
