@@ -1,8 +1,8 @@
-"""``rules list|show|test``."""
+"""``rules list|show|test|backtest``."""
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,11 @@ from monitor.cli import tell
 from monitor.cli.context import deps
 from monitor.errors import NotFound
 
-app = typer.Typer(help="Rule packs: list, show, test.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from monitor.backtest import Backtest
+    from rules.pack import Pack
+
+app = typer.Typer(help="Rule packs: list, show, test, try on the past.", no_args_is_help=True)
 OutputOption = Annotated[tell.Output, typer.Option("--output", help="How to print the result.")]
 
 
@@ -112,3 +116,88 @@ def run_pack_tests(
     if failed:
         tell.result(f"{len(failed)} of {len(outcomes)} tests failed.")
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def backtest(
+    pack: Annotated[str, typer.Argument(metavar="PACK", help="File or folder, or the name of an installed pack.")],
+    since: Annotated[str, typer.Option(help="From when on: 90d, 12h or a date.")] = "90d",
+    target: Annotated[list[str] | None, typer.Option(help="tenant/environment; all where none is named.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Judge rules that are as installed, too.")] = False,
+    output: OutputOption = tell.Output.TABLE,
+) -> None:
+    """Try a pack on the stored history of all targets before anyone enables it; nothing is written.
+
+    Rules that are new, or differ from the installed ones, are judged at every snapshot as its sweep would
+    have judged them. Exit 1 if something would have fired, 2 if the pack is refused.
+
+    Example: smart360-monitor rules backtest my-pack.yaml --since 90d --target swa/production
+    """
+    from monitor.backtest import Trial
+    from monitor.backtest import backtest as tried
+
+    wired = deps()
+    trial = Trial.of(_pack(pack), wired.packs)
+    now = wired.clock.now()
+    begin = tell.since(since, now, now)
+    with wired.store.read() as unit:
+        targets = [unit.targets.named(name) for name in dict.fromkeys(target or ())] or list(unit.targets.all())
+    made = tried(
+        trial, targets, begin, wired, everything=everything,
+        counted=lambda stream, total: tell.counted(
+            stream, f"replaying {total:,} snapshots of {len(targets)} targets", total, in_parts=True
+        ),
+    )  # fmt: skip
+    if not made.replays:
+        what, mend = f"no snapshot that was judged since {tell.moment(begin)}.", "Name an earlier --since, or sweep."
+        raise NotFound(what, where=", ".join(each.name for each in targets) or "the store", mend=mend)
+    if output is tell.Output.JSON:
+        from monitor.reports.json import backtest_json
+
+        tell.document("backtest", {"since": begin, **backtest_json(made)})
+    else:
+        _print_backtest(made)
+    raise typer.Exit(1 if made.firings else 0)
+
+
+def _pack(named: str) -> "Pack":
+    """A pack by its path, else an installed one by its name."""
+    from rules.pack import load_packs
+
+    wired = deps()
+    installed = [each for each in wired.packs.packs if each.name == named and not Path(named).exists()]
+    return (installed or load_packs([named], wired.catalogue).packs)[0]
+
+
+def _print_backtest(made: "Backtest") -> None:
+    from monitor.reports.table import how_many
+
+    trial, replays, fired = made.trial, made.replays.values(), made.firings
+    same = f", {len(trial.same)} as installed" if trial.same else ""
+    removed = f", {len(trial.removed)} removed" if trial.removed else ""
+    counts = f"{how_many(len(trial.new), 'new rule')}, {len(trial.changed)} changed{same}{removed}"
+    tell.result(f"{trial.pack.name} {trial.pack.version}   {counts}")
+    moments = how_many(sum(each.moments for each in replays), "snapshot")
+    first, last = (pick(at for each in replays if (at := getattr(each, name)))
+                   for pick, name in ((min, "first"), (max, "last")))  # fmt: skip
+    where = how_many(len(replays), "target")
+    tell.result(f"{moments} of {where}, {tell.moment(first)} to {tell.moment(last)}")
+    if fired:
+        on = how_many(len({target for target, _ in fired}), "target")
+        alerts = f"{how_many(made.alerts, 'alert')}, open {tell.span(made.open_in_all)} in all"
+        tell.result(f"Would have fired {how_many(len(fired), 'time')} on {on}: {alerts}.")
+        rows = [[each.finding.severity.mark, each.finding.rule, target,
+                 f"{each.finding.resource_type} {each.finding.key}".strip(), each.finding.message,
+                 tell.moment(each.first_seen), tell.moment(each.last_seen),
+                 tell.span(made.open_for(target, each)) + ("" if each.ended else ", still open"),
+                 "new" if made.is_news(target, each) else "as it was"] for target, each in fired]  # fmt: skip
+        tell.table(["", "rule", "target", "object", "what is wrong", "first seen", "last seen", "open", ""], rows)
+    else:
+        was_judged = any(each.judged for each in replays)
+        nothing = "Nothing was judged: every rule is as installed; --all judges them too."
+        tell.result("Would not have fired." if was_judged else nothing)
+    for target, known in made.gone:
+        tell.result(f"gone: {known.finding.rule} no longer finds {known.number} on {target}: "
+                    f"{tell.shown_whole(known.finding.message)}")  # fmt: skip
+    for rule, count in sorted(made.undecided.items()):
+        tell.result(f"◪ {rule} could not be decided at {how_many(count, 'snapshot')}")

@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -52,14 +52,25 @@ def note(text: str) -> None:
         sys.stderr.write(shown_path(text).encode(sys.stderr.encoding or "utf-8", "backslashreplace").decode() + "\n")
 
 
-def counted(items: Iterable[T], what: str, total: int) -> Iterator[T]:
-    """The items; on a terminal, from the second second on, how many are done. The line goes when they are."""
+def counted(items: Iterable[T], what: str, total: int, *, in_parts: bool = False) -> Iterator[T]:
+    """The items; on a terminal, from the second second on, how many are done. The line goes when they are.
+
+    Args:
+        items: to be passed on.
+        what: they are.
+        total: how many there are.
+        in_parts: tell the part that is done and the time left, where ``what`` names the total.
+    """
     begun = time.monotonic()
     shows = _speech["progress"] and sys.stderr.isatty()
     told = ""
     for done, item in enumerate(items):
         if shows and time.monotonic() - begun > 1:
-            told = f"{what}  {done:,} of {total:,}  {time.monotonic() - begun:.0f} s"
+            spent = time.monotonic() - begun
+            told = f"{what}  {done:,} of {total:,}  {spent:.0f} s"
+            if in_parts:
+                left = round(spent * (total - done) / max(1, done))
+                told = f"{what}  {100 * done // max(1, total)} %  {left // 60}:{left % 60:02} left "
             sys.stderr.write(f"\r{told}")
         yield item
     sys.stderr.write("\r" + " " * len(told) + "\r" if told else "")
@@ -110,6 +121,35 @@ shown_whole: Final = shown_path
 def moment(at: datetime | None) -> str:
     """A moment for people, in UTC; "–" for none."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at is not None else "–"
+
+
+def span(open_for: timedelta) -> str:
+    """``19 h``, ``3 d 4 h``, ``25 min``; nothing is rounded up."""
+    minutes = int(open_for.total_seconds() // 60)
+    days, hours = divmod(minutes // 60, 24)
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    return f"{hours} h" if hours else f"{minutes} min"
+
+
+def since(text: str, now: datetime, default: datetime) -> datetime:
+    """The moment that ``90d``, ``12h`` or ``2026-08-26`` (in UTC) names; the default for "".
+
+    Raises:
+        BadUsage: it names none.
+    """
+    if not text:
+        return default
+    try:
+        if text[-1:] in ("d", "h") and text[:-1].isdigit():
+            return now - int(text[:-1]) * timedelta(**{"days" if text[-1] == "d" else "hours": 1})
+        at = datetime.fromisoformat(text)
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        from monitor.cli import BadUsage
+
+        what, mend = f"{shown(text)} is no time.", "Write 90d, 12h or a date: 2026-08-26."
+        raise BadUsage(what, where="--since", mend=mend) from None
 
 
 def actor(name: str) -> str:

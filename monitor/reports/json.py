@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from baselines.compare import Change, Comparison
 from baselines.configuration import Configuration
@@ -14,6 +14,9 @@ from rules.findings import Finding, Kind
 from rules.judge import Unchecked
 from rules.pack import Packs, Rule
 from rules.packtest import Outcome
+
+if TYPE_CHECKING:  # commands on files need no store
+    from monitor.backtest import Backtest
 
 
 def written(kind: str, content: Mapping[str, Any]) -> str:
@@ -112,6 +115,32 @@ def rule_json(rule: Rule) -> dict[str, Any]:
 def rules_json(rules: Iterable[Rule]) -> str:
     """``rules list --output json``."""
     return written("rules", {"rules": [rule_json(each) for each in rules]})
+
+
+def backtest_json(made: "Backtest") -> dict[str, Any]:
+    """``rules backtest --output json``, without its format."""
+    trial, told = made.trial, {rule.id for rule in made.trial.new}
+    fired = [
+        {"target": target, "rule": each.finding.rule, "severity": each.finding.severity.value,
+         "fingerprint": each.finding.fingerprint, "resource_type": each.finding.resource_type, "key": each.finding.key,
+         "message": each.finding.message, "first_seen": each.first_seen, "last_seen": each.last_seen,
+         "ended": each.ended, "open_seconds": int(made.open_for(target, each).total_seconds()),
+         "did_fire": None if each.finding.rule in told else not made.is_news(target, each)}
+        for target, each in made.firings
+    ]  # fmt: skip
+    parts = {part: [rule.id for rule in getattr(trial, part)] for part in ("new", "changed", "same", "removed")}
+    return {
+        "pack": {"pack": trial.pack.name, "version": trial.pack.version, **parts},
+        "targets": [{"target": name, "snapshots": each.moments, "first": each.first, "last": each.last,
+                     "judged": each.judged} for name, each in made.replays.items()],
+        "firings": fired,
+        "gone": [{"target": target, "number": known.number, "rule": known.finding.rule,
+                  "fingerprint": known.finding.fingerprint, "message": known.finding.message}
+                 for target, known in made.gone],
+        "undecided": [{"rule": rule, "snapshots": count} for rule, count in sorted(made.undecided.items())],
+        "summary": {"firings": len(fired), "targets": len({target for target, _ in made.firings}),
+                    "alerts": made.alerts, "open_seconds": int(made.open_in_all.total_seconds())},
+    }  # fmt: skip
 
 
 def tests_json(packs: Packs, outcomes: Iterable[Outcome]) -> str:

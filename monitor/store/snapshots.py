@@ -2,20 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
 import zstandard
 from blake3 import blake3
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select
 from sqlalchemy.engine import Connection
 
 from baselines.configuration import ConfigObject, Configuration, ObjectList, list_digest, packed, unpacked
 from baselines.coverage import Gap
 from baselines.errors import DamagedContent
 from monitor.store.engine import insert_into, told_as_store_errors
-from monitor.store.tables import ListRow, MemoryRow, SnapshotRow, TreeRow
+from monitor.store.tables import ListRow, MemoryRow, SnapshotRow, SweepRow, TreeRow
 from monitor.store.values import from_json, to_json
 from monitor.store.values import packed as packed_value
 from monitor.store.values import unpacked as unpacked_value
@@ -43,6 +43,22 @@ class Snapshot:
     def is_complete(self) -> bool:
         """True if every list of the scope was read."""
         return self.lists_read == self.lists_total
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A snapshot that was judged, without its lists."""
+
+    id: int
+    taken_at: datetime
+    today: date  #: the day by which it was judged
+    content: tuple[str, str, str]  #: equal ones hold the same: tree, form, gaps
+
+
+class _Report(msgspec.Struct):
+    """Of a sweep's report, what a replay needs."""
+
+    day: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +185,24 @@ class Snapshots:
         )
         return [self._snapshot(row, target) for row in rows.all()]
 
+    def judged(self, target: Target, since: datetime, after: int, most: int) -> Sequence[Judged]:
+        """Snapshots of a target that its sweep lived to judge, oldest first, from the one after ``after`` on."""
+        rows = self._connection.execute(
+            select(_SNAPSHOTS.id, _SNAPSHOTS.taken_at, _SNAPSHOTS.tree, _SNAPSHOTS.form, _SNAPSHOTS.gaps,
+                   SweepRow.report)
+            .join(SweepRow, SweepRow.id == _SNAPSHOTS.sweep_id)
+            .where(_was_judged(target, since), _SNAPSHOTS.id > after)
+            .order_by(_SNAPSHOTS.id)
+            .limit(most)
+        )  # fmt: skip
+        return [Judged(row.id, row.taken_at, from_json(row.report, _Report).day, (row.tree, row.form, row.gaps))
+                for row in rows]  # fmt: skip
+
+    def judged_count(self, target: Target, since: datetime) -> int:
+        """How many ``judged`` gives in all."""
+        query = select(func.count()).select_from(SnapshotRow).join(SweepRow, SweepRow.id == _SNAPSHOTS.sweep_id)
+        return int(self._connection.execute(query.where(_was_judged(target, since))).scalar_one())
+
     def _snapshot(self, row: Row[tuple[object, ...]], target: Target) -> Snapshot:
         found = row._mapping
         about = {"tenant": target.tenant, "environment": target.environment, "taken_at": found["taken_at"]}
@@ -191,6 +225,10 @@ class Snapshots:
         """What the last sweep left; empty for the first."""
         body = self._connection.execute(select(MemoryRow.body).where(MemoryRow.target_id == target.id)).scalar()
         return unpacked_value(body, Memory) if body is not None else Memory()
+
+
+def _was_judged(target: Target, since: datetime) -> ColumnElement[bool]:
+    return and_(_SNAPSHOTS.target_id == target.id, _SNAPSHOTS.taken_at >= since, SweepRow.report != "{}")
 
 
 class StoredList(ObjectList):
