@@ -1,4 +1,4 @@
-"""From a snapshot to a baseline: propose, review, decide, approve. One screen each (contracts §7)."""
+"""What people decide: propose, review, decide, approve (contracts §7); acknowledge, mark. One screen each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from monitor.target import Target
 from rules.findings import Kind, fingerprint
 from rules.judge import Judgement, judge
 from rules.lifecycle import Known, Resolution
+from rules.precision import Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +185,33 @@ def acknowledge(number: str, note: str, actor: str, deps: Deps) -> Known:
         target = unit.targets.named(name)
         _tell(unit, target, [acknowledged], AlertReason.ACKNOWLEDGED, actor, note, deps)
         return acknowledged
+
+
+def mark_finding(number: str, mark: Mark, reason: str, actor: str, deps: Deps) -> tuple[str, Known]:
+    """Say whether a finding was useful; it counts for its rule's precision and changes nothing of its life.
+
+    Returns:
+        Its target's name, and the finding, as it was.
+
+    Raises:
+        NotFound: no such finding.
+        ApprovalRefused: ``no_reason``, where it was not useful and nobody says why.
+    """
+    now = deps.clock.now()
+    if mark is Mark.NOT_USEFUL and not reason.strip():
+        mend = 'Say what was wrong with it: --reason "…".'
+        raise ApprovalRefused("no_reason", "not useful, and no reason given.", where=f"finding {number}", mend=mend)
+    with deps.store.write() as unit:
+        found = unit.findings.numbered(number)
+        if found is None:
+            raise NotFound("no such finding.", where=number, mend="See: smart360-monitor findings list.")
+        name, known = found
+        unit.findings.mark(known, mark, actor, reason.strip(), now)
+        unit.audit.append(
+            deps.audit_key, at=now, actor=actor, tenant=name.split("/")[0], action="finding.mark",
+            object=f"{name} finding {known.number}", content=mark.value, reason=reason.strip(),
+        )  # fmt: skip
+    return found
 
 
 def _resolve_accepted(unit: Unit, target: Target, made: Review, baseline: Baseline, deps: Deps) -> Sequence[Known]:

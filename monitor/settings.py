@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         default=30, ge=1, le=600, description="A sweep or delivery whose worker is silent for so long is taken over."
     )
+    precision_floor: float = Field(
+        default=0.8, ge=0, le=1, description="A rule with a smaller part of useful findings is proposed for review."
+    )
     spread_seconds: int = Field(default=600, ge=0, le=3600, description="Missed sweeps are spread over this.")
 
     @classmethod

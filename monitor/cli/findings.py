@@ -1,4 +1,4 @@
-"""``findings list|show|ack``."""
+"""``findings list|show|ack|mark``."""
 
 from datetime import datetime
 from typing import Annotated
@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from baselines.severity import Severity
-from monitor.cli import tell
+from monitor.cli import BadUsage, tell
 from monitor.cli.context import deps
 from monitor.cli.tenants import AsOption, OutputOption
 from monitor.errors import NotFound
 from rules.lifecycle import Known
+from rules.precision import Mark, latest, mark_of
 
 app = typer.Typer(help="Findings: what is wrong now, and its life.", no_args_is_help=True)
 Number = Annotated[str, typer.Argument(metavar="FINDING", help="Its number, e.g. 7F3K.")]
@@ -78,9 +79,12 @@ def show(number: Number, output: OutputOption = tell.Output.TABLE) -> None:
             raise NotFound("no such finding.", where=number, mend="See: smart360-monitor findings list.")
         target, known = found
         history = unit.findings.history(known)
+        said = latest(unit.findings.opinions(known=known)).get(known.id, ())
     if output is tell.Output.JSON:
         events = [{"event": each.event, "at": each.at, "by": each.by, "note": each.note} for each in history]
-        tell.document("finding", {"finding": {**_as_json(target, known), "history": events}})
+        marks = [{"mark": each.mark, "by": each.by, "at": each.at, "reason": each.reason} for each in said]
+        told = {**_as_json(target, known), "mark": mark_of(said), "marks": marks, "history": events}
+        tell.document("finding", {"finding": told})
         return
     finding = known.finding
     tell.result(f"{finding.severity.mark} {finding.severity}  {tell.shown_whole(finding.message)}")
@@ -90,6 +94,8 @@ def show(number: Number, output: OutputOption = tell.Output.TABLE) -> None:
     tell.result(f"state   {told} {known.resolution}{f' by {known.by}' if known.by else ''}")
     if known.quiet is not None:
         tell.result(f"quiet   {tell.shown_whole(known.quiet.reason)} ({tell.shown_whole(known.quiet.by)})")
+    for opinion in said:
+        tell.result(f"marked  {opinion.mark} by {opinion.by} {tell.shown_whole(opinion.reason)}".rstrip())
     for each in finding.evidence:
         where = f"{each.resource_type} {each.key} {each.path}"
         tell.result(f"        {tell.shown_whole(where)} = {tell.shown_whole(str(each.value))}")
@@ -116,3 +122,26 @@ def ack(
 
     known = acknowledge(number, note, tell.actor(by), deps())
     tell.result(f"{known.number} is acknowledged by {known.by}.")
+
+
+@app.command()
+def mark(
+    number: Number,
+    is_useful: Annotated[bool | None, typer.Option("--useful/--not-useful", help="Was it worth being told?")] = None,
+    reason: Annotated[str, typer.Option(help="Why; needed where it was not useful.")] = "",
+    by: AsOption = "",
+) -> None:
+    """Say whether a finding was useful; your last word on it counts for the precision of its rule.
+
+    It closes nothing: the finding stays open until SMART360 is right again.
+
+    Example: smart360-monitor findings mark 7F3K --not-useful --reason "the plan is a draft" --as nisha
+    """
+    from monitor.approval import mark_finding
+
+    if is_useful is None:
+        raise BadUsage("was it useful or not?", where="findings mark", mend="Say --useful or --not-useful.")
+    chosen = Mark.USEFUL if is_useful else Mark.NOT_USEFUL
+    _, known = mark_finding(number, chosen, reason, tell.actor(by), deps())
+    tell.result(f"{known.number} is marked {chosen} by {tell.actor(by)}. "
+                f"A mark closes nothing: it is {known.state}, as before.")  # fmt: skip

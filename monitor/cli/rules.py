@@ -1,4 +1,4 @@
-"""``rules list|show|test|backtest``."""
+"""``rules list|show|test|backtest|precision``."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from monitor.backtest import Backtest
     from rules.pack import Pack
 
-app = typer.Typer(help="Rule packs: list, show, test, try on the past.", no_args_is_help=True)
+app = typer.Typer(help="Rule packs: list, show, test, try on the past, precision.", no_args_is_help=True)
 OutputOption = Annotated[tell.Output, typer.Option("--output", help="How to print the result.")]
 
 
@@ -139,7 +139,7 @@ def backtest(
     wired = deps()
     trial = Trial.of(_pack(pack), wired.packs)
     now = wired.clock.now()
-    begin = tell.since(since, now, now)
+    begin = tell.since(since, now)
     with wired.store.read() as unit:
         targets = [unit.targets.named(name) for name in dict.fromkeys(target or ())] or list(unit.targets.all())
     made = tried(
@@ -201,3 +201,47 @@ def _print_backtest(made: "Backtest") -> None:
                     f"{tell.shown_whole(known.finding.message)}")  # fmt: skip
     for rule, count in sorted(made.undecided.items()):
         tell.result(f"◪ {rule} could not be decided at {how_many(count, 'snapshot')}")
+
+
+@app.command()
+def precision(
+    since: Annotated[str, typer.Option(help="Findings that were there since: 90d, 12h or a date; else all.")] = "",
+    output: OutputOption = tell.Output.TABLE,
+) -> None:
+    """Show what part of each rule's findings people marked as useful; exit 1 if a rule is proposed for review.
+
+    Only marked findings count (findings mark), each once. A rule below SMART360_PRECISION_FLOOR, with at
+    least five marked, is proposed for review; nothing is switched off.
+
+    Example: smart360-monitor rules precision --since 90d
+    """
+    from rules.precision import total
+
+    wired = deps()
+    floor, packs = wired.settings.precision_floor, wired.packs
+    begin = tell.since(since, wired.clock.now()) if since else None
+    with wired.store.read() as unit:
+        found = unit.findings.precisions(begin)
+    pack_of = {name: packs.by_id[name].pack if name in packs.by_id else "" for name in found}
+    by_pack = {pack.name: total(each for name, each in found.items() if pack_of[name] == pack.name)
+               for pack in packs.packs}  # fmt: skip
+    doubtful = [name for name, each in sorted(found.items()) if pack_of[name] and each.is_doubtful(floor)]
+    if output is tell.Output.JSON:
+        from monitor.reports.json import precision_json
+
+        tell.document("precision", {
+            "floor": floor, "since": begin,
+            "packs": [{"pack": name, **precision_json(each)} for name, each in by_pack.items()],
+            "rules": [{"rule": name, "pack": pack_of[name], **precision_json(each), "review": name in doubtful}
+                      for name, each in sorted(found.items())]})  # fmt: skip
+        raise typer.Exit(1 if doubtful else 0)
+    rows = [*by_pack.items(), *sorted(found.items())]
+    tell.table(
+        ["pack or rule", "precision", "useful", "not useful", "unmarked", "open"],
+        [[name, "–" if each.ratio is None else f"{each.ratio:.2f}", *map(str, (each.useful, each.not_useful)),
+          str(each.unmarked), str(each.open)] for name, each in rows],
+    )  # fmt: skip
+    for name in doubtful:
+        told = f"{found[name].useful} of {found[name].marked} marked findings useful, the floor is {floor:.2f}"
+        tell.result(f"review {name}: {told}. See: smart360-monitor rules show {name}")
+    raise typer.Exit(1 if doubtful else 0)

@@ -132,14 +132,12 @@ def span(open_for: timedelta) -> str:
     return f"{hours} h" if hours else f"{minutes} min"
 
 
-def since(text: str, now: datetime, default: datetime) -> datetime:
-    """The moment that ``90d``, ``12h`` or ``2026-08-26`` (in UTC) names; the default for "".
+def since(text: str, now: datetime) -> datetime:
+    """The moment that ``90d``, ``12h`` or ``2026-08-26`` (in UTC) names.
 
     Raises:
         BadUsage: it names none.
     """
-    if not text:
-        return default
     try:
         if text[-1:] in ("d", "h") and text[:-1].isdigit():
             return now - int(text[:-1]) * timedelta(**{"days" if text[-1] == "d" else "hours": 1})

@@ -14,6 +14,7 @@ from rules.findings import Finding, Kind
 from rules.judge import Unchecked
 from rules.pack import Packs, Rule
 from rules.packtest import Outcome
+from rules.precision import Precision
 
 if TYPE_CHECKING:  # commands on files need no store
     from monitor.backtest import Backtest
@@ -141,6 +142,13 @@ def backtest_json(made: "Backtest") -> dict[str, Any]:
         "summary": {"firings": len(fired), "targets": len({target for target, _ in made.firings}),
                     "alerts": made.alerts, "open_seconds": int(made.open_in_all.total_seconds())},
     }  # fmt: skip
+
+
+def precision_json(each: Precision) -> dict[str, Any]:
+    """Figures of a rule or pack in ``rules precision``."""
+    ratio = None if each.ratio is None else round(each.ratio, 3)
+    return {"precision": ratio, "useful": each.useful, "not_useful": each.not_useful, "unmarked": each.unmarked,
+            "open": each.open}  # fmt: skip
 
 
 def tests_json(packs: Packs, outcomes: Iterable[Outcome]) -> str:

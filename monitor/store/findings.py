@@ -5,18 +5,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, case, func, insert, select, text, true, update
 from sqlalchemy.engine import Connection
 
 from monitor.store.tables import FindingEventRow, FindingRow, TargetRow
 from monitor.store.values import from_json, to_json
 from monitor.target import Target
-from rules.findings import Finding
+from rules.findings import Finding, Kind
 from rules.lifecycle import Event, Known, Resolution, Settlement, State, Step, transition
+from rules.precision import Mark, Opinion, Precision, latest, mark_of
 from rules.quiet import Quiet
 
 _COLUMNS = FindingRow.__table__.c
 _TARGETS = TargetRow.__table__.c
+_EVENTS = FindingEventRow.__table__.c
+_SUBJECT = case((_COLUMNS.kind == Kind.RULE.value, _COLUMNS.rule), else_=_COLUMNS.kind).label("subject")
 _ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 #: Odd, so that it is a bijection on four characters: numbers look unrelated and never come twice.
 _SPREAD: Final = 700_001
@@ -108,6 +111,47 @@ class Findings:
             .order_by(table.id)
         )
         return [Happened(*row) for row in rows]
+
+    def opinions(
+        self, *, target: Target | None = None, known: Known | None = None, since: datetime | None = None
+    ) -> Sequence[Opinion]:
+        """What people said of findings, in the order they said it: of one, a target's, those that were there since."""
+        query = (
+            select(_COLUMNS.id, _SUBJECT, _EVENTS.event, _EVENTS.by, _EVENTS.at, _EVENTS.note)
+            .join(FindingRow, _COLUMNS.id == _EVENTS.finding_id)
+            .where(_EVENTS.event.in_([each.value for each in Mark]))
+            .order_by(_EVENTS.id)
+        )
+        if target is not None:
+            query = query.where(_COLUMNS.target_id == target.id)
+        if known is not None:
+            query = query.where(_COLUMNS.id == known.id)
+        if since is not None:
+            query = query.where(_COLUMNS.last_seen >= since)
+        return [Opinion(row[0], row[1], Mark(row[2]), *row[3:]) for row in self._connection.execute(query)]
+
+    def precisions(self, since: datetime | None = None) -> Mapping[str, Precision]:
+        """By rule, drift and coverage: what people said of the findings that were there since then."""
+        there = _COLUMNS.last_seen >= since if since is not None else true()
+        is_open = _COLUMNS.state != State.RESOLVED.value
+        counted = self._connection.execute(
+            select(_SUBJECT, func.count(), func.count(case((is_open, 1))),
+                   func.count(case((is_open, _COLUMNS.target_id)).distinct()))
+            .where(there)
+            .group_by(text("subject"))
+        )  # fmt: skip
+        found = {row[0]: Precision(found=row[1], open=row[2], targets=row[3]) for row in counted}
+        for said in latest(self.opinions(since=since)).values():
+            each = found[said[0].subject]
+            useful = mark_of(said) is Mark.USEFUL
+            found[said[0].subject] = replace(
+                each, useful=each.useful + useful, not_useful=each.not_useful + (not useful)
+            )
+        return found
+
+    def mark(self, known: Known, mark: Mark, by: str, reason: str, now: datetime) -> None:
+        """Keep what a person says of a finding; nothing else of it changes."""
+        self._note(known.id, mark, now, None, by=by, note=reason)
 
     def _select(self, *where: Any) -> list[Known]:
         rows = self._connection.execute(select(FindingRow.__table__).where(*where).order_by(_COLUMNS.id))
@@ -208,7 +252,7 @@ class Findings:
         return _known(row)
 
     def _note(
-        self, identity: int, event: Event, now: datetime, sweep: int | None, *, by: str = "", note: str = ""
+        self, identity: int, event: Event | Mark, now: datetime, sweep: int | None, *, by: str = "", note: str = ""
     ) -> None:
         self._connection.execute(
             insert(FindingEventRow).values(

@@ -26,6 +26,7 @@ from monitor.errors import StoreError, UnknownTarget
 from monitor.metrics import make_registry
 from monitor.schedule import Scheduler
 from monitor.web.pages.fleet import fleet_view
+from monitor.web.pages.rules import rules_view
 from monitor.web.pages.target import target_view
 from monitor.web.words import filters
 
@@ -103,6 +104,10 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
             return page("target.html", view=target_view(f"{tenant}/{environment}", deps))
         except UnknownTarget:
             return trouble(404, NOTHING_HERE)
+
+    @app.get("/rules")
+    def rules() -> HTMLResponse:
+        return page("rules.html", view=rules_view(deps))
 
     @app.get("/metrics")
     def scrape(request: Request) -> Response:

@@ -21,6 +21,7 @@ from rules.evaluate import Verdict
 from rules.findings import Kind
 from rules.lifecycle import Known
 from rules.pack import Packs
+from rules.precision import Opinion, latest
 from rules.quiet import Quiet
 
 MOST: Final = 50  #: kinds of finding on the page
@@ -91,6 +92,7 @@ class TargetView:
     runs: Sequence[Run]
     said: Sequence[Said]
     undecided: Sequence[Undecided]
+    opinions: Mapping[int, Sequence[Opinion]]  #: by finding: each person's last word
     running_since: datetime | None = None
     most: int = MOST
     most_undecided: int = MOST_UNDECIDED
@@ -229,7 +231,8 @@ def target_view(name: str, deps: Deps) -> TargetView:
             baseline=baseline,
             proposals=[(each, len(unit.baselines.decisions(each))) for each in proposals],
             runs=unit.sweeps.last(target, most=MOST_READINGS), said=said_of(unit, target),
-            undecided=undecided_of(row.reading, deps.packs), running_since=running[0] if running else None,
+            undecided=undecided_of(row.reading, deps.packs), opinions=latest(unit.findings.opinions(target=target)),
+            running_since=running[0] if running else None,
         )  # fmt: skip
 
 

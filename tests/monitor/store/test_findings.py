@@ -14,6 +14,7 @@ from monitor.store.unit import Store
 from monitor.target import Target
 from rules.findings import Finding, Kind
 from rules.lifecycle import Event, Known, Resolution, Settlement, State, Step
+from rules.precision import Mark, Opinion, Precision
 from tests.monitor.store.made import NOW, count, finding, finished, registered
 
 HOUR = timedelta(hours=1)
@@ -219,3 +220,64 @@ def test_findings_keep_any_value_as_it_is(store, target):
     values = [{"up_to": "10", "rate": "4.1"}, ["b", "a"], True, 12, "4.10", None]
     opened(store, target, *(finding(f"k/{place}\\", old=value) for place, value in enumerate(values)))
     assert [known.finding.old for known in known_now(store, target)] == values
+
+
+RULE = {"kind": Kind.RULE, "rule": "billing.x", "path": ""}
+
+
+def said(store: Store, known: Known, *marks: tuple[str, Mark], at=NOW) -> None:
+    with store.write() as unit:
+        for by, mark in marks:
+            unit.findings.mark(known, mark, by, f"{by} says so", at)
+
+
+def test_a_mark_is_an_event_and_changes_nothing_of_the_finding(store, target):
+    (made,) = opened(store, target, finding())
+    said(store, made, ("dana", Mark.NOT_USEFUL), ("nisha", Mark.USEFUL), ("dana", Mark.USEFUL), at=NOW + HOUR)
+    assert known_now(store, target) == [made]
+    with store.read() as unit:
+        events = [(each.event, each.by, each.note) for each in unit.findings.history(made)]
+        opinions = unit.findings.opinions(known=made)
+        assert unit.findings.opinions(target=target) == opinions
+    assert events == [
+        ("opened", "", ""), ("not useful", "dana", "dana says so"), ("useful", "nisha", "nisha says so"),
+        ("useful", "dana", "dana says so"),
+    ]  # fmt: skip
+    assert opinions[0] == Opinion(made.id, "drift", Mark.NOT_USEFUL, "dana", NOW + HOUR, "dana says so")
+    applied(store, target, resolved(made), at=NOW + 2 * HOUR)
+    with store.read() as unit:
+        assert unit.findings.precisions()["drift"] == Precision(useful=1, found=1)
+
+
+def test_a_marked_finding_settles_without_being_settled_anew(store, target):
+    (made,) = opened(store, target, finding())
+    said(store, made, ("dana", Mark.NOT_USEFUL))
+    (after,) = applied(store, target, Step(Event.RESOLVED, made.finding, made, Resolution.HEALED.value), at=NOW + HOUR)
+    assert after.state is State.RESOLVED
+
+
+def test_precision_counts_findings_by_rule_over_all_targets(store, target):
+    other = registered(store, "swa/staging")
+    told = [*(finding(key, **RULE) for key in "ABC"), finding("A", **{**RULE, "rule": "billing.y"})]
+    first, second, gone, *_ = opened(store, target, *told, finding("A", kind=Kind.COVERAGE))
+    (third,) = opened(store, other, finding("A", **RULE))
+    applied(store, target, resolved(gone), at=NOW + HOUR)
+    said(store, first, ("dana", Mark.NOT_USEFUL), ("olga", Mark.NOT_USEFUL), ("nisha", Mark.USEFUL))
+    said(store, second, ("dana", Mark.USEFUL))
+    said(store, third, ("dana", Mark.NOT_USEFUL), ("dana", Mark.USEFUL))
+    with store.read() as unit:
+        assert unit.findings.precisions() == {
+            "billing.x": Precision(useful=2, not_useful=1, found=4, open=3, targets=2),
+            "billing.y": Precision(found=1, open=1, targets=1),
+            "coverage": Precision(found=1, open=1, targets=1),
+        }
+
+
+def test_precision_since_a_moment_is_of_findings_that_were_there_then_with_all_their_marks(store, target):
+    old, new = opened(store, target, finding("A", **RULE), finding("B", **RULE))
+    said(store, old, ("dana", Mark.NOT_USEFUL))
+    said(store, new, ("dana", Mark.USEFUL))
+    applied(store, target, Step(Event.SEEN, new.finding, new), at=NOW + 2 * HOUR)
+    with store.read() as unit:
+        assert unit.findings.precisions(NOW + HOUR) == {"billing.x": Precision(1, 0, found=1, open=1, targets=1)}
+        assert unit.findings.precisions(NOW + 3 * HOUR) == {}
