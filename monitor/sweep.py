@@ -205,6 +205,7 @@ def _judged(claim: Claim, reading: Reading, memory: Memory, stages: Stages, deps
     target, configuration = claim.target, reading.configuration
     with deps.store.read() as unit:
         approved = unit.baselines.approved(target)
+        history = unit.snapshots.appearances(target) if target.definition.stage == "onboarding" else None
     with stages.stage("compare"):
         base = renewed(approved, deps.form_of(target)) if approved is not None else None
         comparison = compare(base, configuration, deps.catalogue, tolerate_new_fields=True)
@@ -212,7 +213,7 @@ def _judged(claim: Claim, reading: Reading, memory: Memory, stages: Stages, deps
     with stages.stage("judge"):
         judgement = judge(
             configuration, comparison, deps.packs, deps.catalogue, at=at, secrets=deps.secrets_of(target.tenant),
-            zone=target.zone, stage=target.definition.stage, kept=memory.results,
+            zone=target.zone, stage=target.definition.stage, kept=memory.results, history=history,
         )  # fmt: skip
     reached("judged")
     for _ in range(TRIES):

@@ -257,7 +257,7 @@ def _finding(
         kind=Kind.RULE, rule=rule.id, severity=rule.severity, module=rule.module, resource_type=resource_type,
         key=each.key, path="", title=rule.title, message=_message(rule, given, language), why=rule.why, fix=rule.fix,
         evidence=tuple(_evidence(rule, resource_type, each, given, facts))[:EVIDENCE], required=rule.required,
-        basis=rule.basis, line=each.line,
+        basis=rule.basis, rule_kind=rule.kind, line=each.line,
     )  # fmt: skip
 
 
@@ -289,7 +289,12 @@ def _evidence(
     elif rule.subject == ANY:
         kind = facts.catalogue.types[resource_type]
         values = each.values
-        for names in (given["self"].get(part, []) for part in rule.shape("self").fields):
+        for part in rule.shape("self").fields:
+            names = given["self"].get(part, [])
+            if part in ("too_early", "overtaken") and names:
+                for name, one in ((resource_type, each), *((name, None) for name in names)):
+                    yield Evidence(name, *facts.appeared(name, one))
+                continue
             for name in names if isinstance(names, list) else []:
                 if name in kind.fields:
                     yield Evidence(resource_type, each.key, name, _masked(kind, name, values.get(name)))

@@ -24,7 +24,7 @@ LONGEST: Final = 4096  #: characters of one expression
 DEEPEST: Final = 64  #: levels of the expanded syntax tree (32 as written, which the engine sees to)
 LARGEST: Final = 4096  #: times the largest value read that anything in an expression may grow to
 #: Fields of ``self`` in a rule ``for: any``.
-ANY_FIELDS: Final = ("missing", "dangling", "not_allowed", "too_early")
+ANY_FIELDS: Final = ("missing", "dangling", "not_allowed", "too_early", "overtaken")
 
 _F: Final = descriptor_pb2.FieldDescriptorProto
 _PACKAGE: Final = "smart360"

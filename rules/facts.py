@@ -7,7 +7,9 @@ remembered: an expression that meets it fails for that object (contracts §4).
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from baselines.catalogue import BackReference, Catalogue, Field, FieldType, ResourceType
 from baselines.configuration import ConfigObject, Configuration
@@ -17,13 +19,33 @@ from rules.expressions import PLACEHOLDER
 from rules.syntax import Shape
 
 Values = dict[str, Canonical]
+#: Path of evidence that says when something was first read; its value is None where it never was.
+FIRST_READ: Final = "first_read"
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """The first snapshot of a target in which a resource type had objects."""
+
+    at: datetime  #: when it was taken
+    then: Configuration
+    before: Configuration | None  #: the snapshot before it; None where there is none
+
+
+History = Mapping[str, Appearance]  #: by resource type
 
 
 class Facts:
     """A configuration as expressions see it; built lazily, shared by all rules of one judgement."""
 
-    def __init__(self, configuration: Configuration, catalogue: Catalogue, today: str, secrets: SecretKey) -> None:
+    def __init__(
+        self, configuration: Configuration, catalogue: Catalogue, today: str, secrets: SecretKey,
+        history: History | None = None,
+    ) -> None:  # fmt: skip
         self.configuration, self.catalogue, self.today, self.secrets = configuration, catalogue, today, secrets
+        self.history: History = history or {}
+        self._created: dict[str, tuple[datetime, str] | None] = {}
+        self._bodies: dict[tuple[int, str], dict[str, bytes]] = {}
         self._objects: dict[str, list[tuple[ConfigObject, Values]]] = {}
         self._by_key: dict[str, dict[str, Values]] = {}
         self._back: dict[tuple[str, str], dict[str, list[tuple[str, Values]]]] = {}
@@ -164,12 +186,55 @@ class Facts:
         if "not_allowed" in shape.fields:
             built["not_allowed"] = list(_not_allowed(kind.fields, values))
         if "too_early" in shape.fields:
-            needed = [field.target for field in kind.references() if field.is_required and field.target != kind.name]
+            needed = _needed(kind)
             known = [name for name in needed if self.configuration.why_unknown(name) is None]
             early = [name for name in known if not self.configuration.lists[name].count]
             if early or len(known) == len(needed):
-                built["too_early"] = sorted(set(early))
+                built["too_early"] = early
+        if "overtaken" in shape.fields:
+            built["overtaken"] = [name for name in _needed(kind) if self._came_before(kind, each, name)]
         return built
+
+    # -- the order in which things appeared --------------------------------------------------------
+
+    def appeared(self, name: str, each: ConfigObject | None = None) -> tuple[str, str, str | None]:
+        """Key, path and moment that tell when an object, or the first of a type, was there: as SMART360 says, else
+        as it was first read."""
+        created = self._first_created(name)
+        if each is not None:
+            moment = _moment(each.about.get("created_at", ""))
+            created = (moment, each.key) if moment is not None else None
+        if created is not None:
+            return created[1], "created_at", _utc(created[0])
+        known = self.history.get(name) if self.configuration.objects(name) else None
+        return each.key if each is not None else "", FIRST_READ, _utc(known.at) if known is not None else None
+
+    def _came_before(self, kind: ResourceType, each: ConfigObject, name: str) -> bool:
+        """True if an object was there before the first of a type it needs, and is as it was then."""
+        first, known = self._first_created(name), self.history.get(name)
+        created = _moment(each.about.get("created_at", ""))
+        if created is not None and first is not None:
+            was_before = created < (min(first[0], known.at) if known is not None else first[0])
+        else:
+            was_before = known is not None and each.key in self._bodies_of(known.before, kind.name)
+        then = self._bodies_of(known.then, kind.name).get(each.key) if was_before and known is not None else None
+        return was_before and then in (None, each.body)
+
+    def _first_created(self, name: str) -> tuple[datetime, str] | None:
+        """When the oldest object of a type was created, and its key; None where the source does not say of all."""
+        if name not in self._created:
+            created = [(_moment(each.about.get("created_at", "")), each.key) for each, _ in self.objects(name)]
+            told = [(moment, key) for moment, key in created if moment is not None]
+            self._created[name] = min(told) if told and len(told) == len(created) else None
+        return self._created[name]
+
+    def _bodies_of(self, configuration: Configuration | None, name: str) -> dict[str, bytes]:
+        if configuration is None:
+            return {}
+        place = (id(configuration), name)
+        if place not in self._bodies:
+            self._bodies[place] = {each.key: each.body for each in configuration.objects(name)}
+        return self._bodies[place]
 
     def _dangling(self, kind: ResourceType, values: Values) -> tuple[list[str], bool]:
         dangling, unknown = [], False
@@ -183,6 +248,23 @@ class Facts:
             elif any(scalar_text(item) not in self.by_key(field.target) for item in items):
                 dangling.append(field.name)
         return dangling, unknown
+
+
+def _needed(kind: ResourceType) -> list[str]:
+    """Types without which an object of this one cannot be whole."""
+    return sorted({field.target for field in kind.references() if field.is_required and field.target != kind.name})
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _not_allowed(fields: Mapping[str, Field], values: Values) -> Iterator[str]:

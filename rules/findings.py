@@ -50,7 +50,8 @@ class Finding:
     old: Any = None  #: canonical; any JSON, as the store reads it back
     new: Any = None
     required: bool = False
-    basis: str = ""  #: what a regulatory rule rests on
+    basis: str = ""  #: what a regulatory rule rests on: ``verified: …`` or ``assumption: …``
+    rule_kind: str = ""  #: what its rule is about: completeness, consistency, sequence …
     seen_by: str = ""  #: who SMART360 says touched the object last, and when
     line: int = 0  #: of the object in the file it came from; 0 elsewhere
 

@@ -16,7 +16,7 @@ from baselines.fingerprints import SecretKey
 from baselines.severity import Severity
 from rules.drift import drift_findings
 from rules.evaluate import RuleResult, Verdict, evaluate
-from rules.facts import Facts
+from rules.facts import Facts, History
 from rules.findings import Finding, Kind, ordered
 from rules.pack import ANY, CONFIGURATION, Packs, Rule
 
@@ -94,6 +94,7 @@ def judge(
     zone: tzinfo = UTC,
     stage: str = "live",
     kept: Mapping[str, Kept] | None = None,
+    history: History | None = None,
 ) -> Judgement:
     """Drift, rule and coverage findings of a configuration, as of one moment.
 
@@ -108,6 +109,7 @@ def judge(
         stage: ``onboarding`` or ``live``.
         kept: results of an earlier judgement; each stands while its facts, its rule and, where it
             reads today, the day are the same.
+        history: of a target that is being set up: in which order its resource types appeared.
 
     Returns:
         Findings ordered by severity, module, type, key, path.
@@ -118,12 +120,14 @@ def judge(
     bases = {rule.id: basis_of(rule, configuration, day, stage) for rule in packs.rules}
     for rule in packs.rules:
         earlier = (kept or {}).get(rule.id)
-        if earlier is not None and earlier.basis == bases[rule.id]:
+        # When something was created stands beside the lists, not in their digests.
+        rests_on_history = history is not None and "overtaken" in rule.shape("self").fields
+        if earlier is not None and earlier.basis == bases[rule.id] and not rests_on_history:
             results[rule.id] = earlier
         else:
             due.append(rule)
     if due:
-        facts = Facts(configuration, catalogue, day.isoformat(), secrets)
+        facts = Facts(configuration, catalogue, day.isoformat(), secrets, history)
         anew = evaluate(due, facts, stage=stage)
         results.update({name: Kept(bases[name], result) for name, result in anew.items()})
     places = {module.name: module.order for module in catalogue.modules}

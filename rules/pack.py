@@ -17,7 +17,7 @@ import orjson
 from blake3 import blake3
 
 from baselines import document
-from baselines.catalogue import Catalogue, load_catalogue
+from baselines.catalogue import RESERVED, Catalogue, load_catalogue
 from baselines.errors import InvalidInput, Mistake, shown, shown_path
 from baselines.reader import raw_value, read_file
 from baselines.severity import Severity
@@ -535,7 +535,7 @@ class _Loader:
                 if not isinstance(item, document.Mapping):
                     self.mistake(item, where, "not_an_object", "An object is a mapping.", "Write {field: value}.")
                     continue
-                for unknown in item.items.keys() - self.catalogue.types[type_name].fields.keys():
+                for unknown in item.items.keys() - self.catalogue.types[type_name].fields.keys() - RESERVED:
                     near = next(iter(get_close_matches(unknown, self.catalogue.types[type_name].fields, n=1)), "")
                     what = f"{type_name} has no field {shown(unknown)}."
                     self.mistake(item.keys[unknown], where, "unknown_name", what,

@@ -1,4 +1,4 @@
-"""``findings list|show|ack|mark``."""
+"""``findings list|show|plan|ack|mark``."""
 
 from datetime import datetime
 from typing import Annotated
@@ -8,30 +8,14 @@ import typer
 from baselines.severity import Severity
 from monitor.cli import BadUsage, tell
 from monitor.cli.context import deps
-from monitor.cli.tenants import AsOption, OutputOption
+from monitor.cli.tenants import AsOption, OutputOption, TargetName
 from monitor.errors import NotFound
+from monitor.reports.items import finding_in_full, finding_item, plan_head, step_item
 from rules.lifecycle import Known
-from rules.precision import Mark, latest, mark_of
+from rules.precision import Mark, latest
 
 app = typer.Typer(help="Findings: what is wrong now, and its life.", no_args_is_help=True)
 Number = Annotated[str, typer.Argument(metavar="FINDING", help="Its number, e.g. 7F3K.")]
-
-
-def _as_json(target: str, known: Known) -> dict[str, object]:
-    finding = known.finding
-    return {
-        "number": known.number, "target": target, "fingerprint": finding.fingerprint, "kind": finding.kind,
-        "rule": finding.rule, "severity": finding.severity, "module": finding.module,
-        "resource_type": finding.resource_type, "key": finding.key, "path": finding.path, "message": finding.message,
-        "why": finding.why, "fix": finding.fix, "state": known.state, "resolution": known.resolution,
-        "detail": known.detail, "opened_at": known.opened_at, "changed_at": known.changed_at,
-        "last_seen": known.last_seen, "times_opened": known.times_opened, "by": known.by, "note": known.note,
-        "old": finding.old, "new": finding.new,
-        "quiet": {"reason": known.quiet.reason, "ticket": known.quiet.ticket, "until": known.quiet.until,
-                  "by": known.quiet.by} if known.quiet is not None else None,
-        "evidence": [{"resource_type": each.resource_type, "key": each.key, "path": each.path, "value": each.value}
-                     for each in finding.evidence],
-    }  # fmt: skip
 
 
 def _state(known: Known, now: datetime) -> str:
@@ -55,11 +39,12 @@ def list_findings(
         found = unit.findings.open(unit.targets.named(target) if target else None)
     shown = [(name, known) for name, known in found if known.finding.severity in wanted]
     if output is tell.Output.JSON:
-        tell.document("findings", {"findings": [_as_json(name, known) for name, known in shown]})
+        tell.document("findings", {"findings": [finding_item(name, known) for name, known in shown]})
     else:
         tell.table(
             ["", "number", "severity", "target", "kind", "what is wrong", "state", "by"],
-            [[known.finding.severity.mark, known.number, known.finding.severity, name, known.finding.kind,
+            [[known.finding.severity.mark, known.number, known.finding.severity, name,
+              "sequence" if known.finding.rule_kind == "sequence" else known.finding.kind,
               known.finding.message, _state(known, wired.clock.now()), known.by or "–"] for name, known in shown],
         )  # fmt: skip
         tell.note(f"{len(shown)} of {len(found)}")
@@ -80,11 +65,9 @@ def show(number: Number, output: OutputOption = tell.Output.TABLE) -> None:
         target, known = found
         history = unit.findings.history(known)
         said = latest(unit.findings.opinions(known=known)).get(known.id, ())
+        item = finding_in_full(unit, target, known)
     if output is tell.Output.JSON:
-        events = [{"event": each.event, "at": each.at, "by": each.by, "note": each.note} for each in history]
-        marks = [{"mark": each.mark, "by": each.by, "at": each.at, "reason": each.reason} for each in said]
-        told = {**_as_json(target, known), "mark": mark_of(said), "marks": marks, "history": events}
-        tell.document("finding", {"finding": told})
+        tell.document("finding", {"finding": item})
         return
     finding = known.finding
     tell.result(f"{finding.severity.mark} {finding.severity}  {tell.shown_whole(finding.message)}")
@@ -103,11 +86,31 @@ def show(number: Number, output: OutputOption = tell.Output.TABLE) -> None:
         tell.result(f"      - {tell.shown_whole(str(finding.old))}")
         tell.result(f"      + {tell.shown_whole(str(finding.new))}")
     tell.result(f"why     {finding.why}")
+    if finding.basis:
+        tell.result(f"basis   {finding.basis}")
     tell.result(f"mend    {tell.shown_whole(finding.fix)}")
     for event in history:
         tell.result(
             f"        {tell.moment(event.at)}  {event.event} {event.by} {tell.shown_whole(event.note)}".rstrip()
         )
+
+
+@app.command()
+def plan(target: TargetName, output: OutputOption = tell.Output.TABLE) -> None:
+    """Say what to do first: the open findings as steps in the order of configuration; exit 1 if there are any.
+
+    Example: smart360-monitor findings plan swa/production
+    """
+    from monitor.plan import plan_of
+    from monitor.reports.table import plan_lines
+
+    found = plan_of(target, deps())
+    if output is tell.Output.JSON:
+        tell.document("plan", {**plan_head(found), "steps": [step_item(each) for each in found.steps]})
+    else:
+        for line in plan_lines(found):
+            tell.result(line)
+    raise typer.Exit(1 if found.steps else 0)
 
 
 @app.command()

@@ -10,6 +10,7 @@ import typer
 from monitor.cli import BadUsage, tell
 from monitor.cli.context import deps
 from monitor.errors import InvalidTenantFile
+from monitor.reports.items import target_in_full, target_item
 from monitor.target import Definition, Target
 from monitor.tenantcheck import check_access
 from rules.lifecycle import Resolution
@@ -68,24 +69,19 @@ def list_targets(output: OutputOption = tell.Output.TABLE) -> None:
     """
     wired = deps()
     with wired.store.read() as unit:
-        rows = [(each, unit.sweeps.last(each), unit.findings.open(each)) for each in unit.targets.all()]
-        paused_all = unit.targets.paused_all()
+        items = [target_item(unit, each) for each in unit.targets.all()]
     if output is tell.Output.JSON:
-        tell.document("tenants", {"tenants": [
-            {"target": each.name, "title": each.title, "stage": each.definition.stage, "open": len(found),
-             "last_sweep": runs[0].state if runs else "", "next_run_at": each.next_run_at,
-             "paused_by": each.paused_by or paused_all} for each, runs, found in rows]})  # fmt: skip
+        tell.document("tenants", {"tenants": items})
         return
     tell.table(
         ["target", "utility", "stage", "open", "last sweep", "next"],
         [
-            [each.name, each.title or "–", each.definition.stage, str(len(found)), runs[0].state if runs else "–",
-             f"paused by {each.paused_by or paused_all}" if each.paused_at or paused_all
-             else tell.moment(each.next_run_at)]
-            for each, runs, found in rows
+            [each["target"], each["title"] or "–", each["stage"], str(each["open"]), each["last_sweep"] or "–",
+             f"paused by {each['paused_by']}" if each["paused_by"] else each["next_run_at"] or "–"]
+            for each in items
         ],
     )  # fmt: skip
-    if not rows:
+    if not items:
         tell.note("No target yet. Register one: smart360-monitor tenant apply FILE")
 
 
@@ -104,15 +100,10 @@ def show(target: TargetName, output: OutputOption = tell.Output.TABLE) -> None:
         baseline = unit.baselines.current(found)
         proposals = unit.baselines.open_proposals(found)
         snapshot = unit.snapshots.last(found)
+        item = target_in_full(unit, found)
     report = runs[0].report if runs else {}
     if output is tell.Output.JSON:
-        tell.document("tenant", {"tenant": {
-            "target": found.name, "title": found.title, "definition": found.definition.public(),
-            "readiness": report.get("readiness"), "rules": report.get("rules"), "drift": report.get("drift"),
-            "read_at": snapshot.taken_at if snapshot else None, "next_run_at": found.next_run_at,
-            "baseline": asdict(baseline) if baseline else None, "proposals": [each.id for each in proposals],
-            "findings": [{"number": k.number, "severity": k.finding.severity, "message": k.finding.message,
-                          "state": k.state} for k in open_findings]}})  # fmt: skip
+        tell.document("tenant", {"tenant": item})
     else:
         tell.result(f"{found.name}   {found.title or '(not read yet)'}   {found.definition.stage}")
         if snapshot is not None:

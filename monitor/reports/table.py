@@ -1,7 +1,7 @@
 """Reports for people: findings worst first, each with where, why and how to mend it."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from baselines.catalogue import Catalogue
 from baselines.compare import Change, Comparison
@@ -15,6 +15,9 @@ from rules.drift import field_of, sentence, with_places
 from rules.evaluate import Verdict
 from rules.findings import Finding, Kind
 from rules.pack import Rule
+
+if TYPE_CHECKING:  # it opens the store, which commands on files do without
+    from monitor.plan import TargetPlan
 
 COLOURS: Final = {"critical": "31;1", "high": "33", "medium": "33;2", "low": "34", "info": "2"}
 NARROW: Final = 60  #: columns; below, rows become blocks (C4)
@@ -195,6 +198,25 @@ def _change(change: Change, catalogue: Catalogue, colour: bool) -> Iterator[str]
             yield f"    {sign} {clean(', '.join(fields))}"
         elif change.path and value is not None:
             yield f"    {sign} {clean(with_places(_text(value), field))}"
+
+
+def plan_lines(plan: "TargetPlan") -> Iterator[str]:
+    """``findings plan``: each step with its screen, the values to set, what it heals and what must be done before."""
+    for step in plan.steps:
+        after = f"   after {' and '.join(map(str, step.blocked_by))}" if step.blocked_by else ""
+        where = step.screen or ("" if step.place_is_known else "its place in the order is not known")
+        yield f"{step.number:>3}  {clean(step.title)}{f'   {where}' if where else ''}{after}"
+        yield from (f"       {clean(each.told)}" for each in step.values)
+        for words, several in (("heals", step.heals), ("may also heal", step.may_heal), ("mend", step.by_hand)):
+            for known in several:
+                finding = known.finding
+                yield f"       {words} {finding.severity.mark} {known.number}  {clean(finding.message)}"
+                if words == "mend":
+                    yield f"           {clean(finding.fix)}"
+                if finding.basis:
+                    yield f"           basis {finding.basis}"
+    findings = sum(len(each.findings) for each in plan.steps)
+    yield f"{how_many(len(plan.steps), 'step')} for {how_many(findings, 'finding')} of {plan.target.name}."
 
 
 def rule_lines(rule: Rule) -> Iterator[str]:

@@ -249,7 +249,10 @@ class World:
         text = _key(kind, values)
         about = {name: str(values.pop(name)) for name in RESERVED if values.get(name)}
         identity = about.get("id") or self._new_id(kind, text)
-        created = stamp(self.now() if by else self._start - timedelta(days=1 + sum(identity.encode()) % 180))
+        # The world at its start was set up in the order of configuration, a resource type a day.
+        days = 180 - self.catalogue.dependency_order.index(kind.name)
+        first = self._start - timedelta(days=days) + timedelta(minutes=sum(identity.encode()) % 600)
+        created = stamp(self.now() if by else first)
         record = self._gone.pop((kind.name, text), None)
         if record is None:
             record = Record(kind, identity, text, values, created, "", created, "")

@@ -20,6 +20,7 @@ from monitor.store.values import from_json, to_json
 from monitor.store.values import packed as packed_value
 from monitor.store.values import unpacked as unpacked_value
 from monitor.target import Target
+from rules.facts import Appearance
 from rules.judge import Kept
 
 _LISTS = ListRow.__table__.c
@@ -202,6 +203,29 @@ class Snapshots:
         """How many ``judged`` gives in all."""
         query = select(func.count()).select_from(SnapshotRow).join(SweepRow, SweepRow.id == _SNAPSHOTS.sweep_id)
         return int(self._connection.execute(query.where(_was_judged(target, since))).scalar_one())
+
+    def appearances(self, target: Target) -> Mapping[str, Appearance]:
+        """For each resource type the first snapshot in which it had objects, and the one before it."""
+        rows = self._connection.execute(
+            select(_SNAPSHOTS.taken_at, _SNAPSHOTS.tree, _SNAPSHOTS.form, TreeRow.body)
+            .join(TreeRow, TreeRow.content == _SNAPSHOTS.tree)
+            .where(_SNAPSHOTS.target_id == target.id)
+            .order_by(_SNAPSHOTS.id)
+        ).all()
+        found: dict[str, Appearance] = {}
+        before, looked_at = None, ""
+        for row in rows:
+            if row.tree != looked_at:
+                lists = {n: c for n, c in from_json(row.body, dict[str, str]).items() if n not in found}
+                new = [name for name, listed in self._lists(lists).items() if listed.count]
+                if new:
+                    then = self.configuration(row.tree, row.form)
+                    earlier = self.configuration(before.tree, before.form) if before is not None else None
+                    for name in new:  # a list that was not read before says nothing of when it began
+                        was_read = earlier is not None and name in earlier.lists
+                        found[name] = Appearance(row.taken_at, then, earlier if was_read else None)
+            before, looked_at = row, row.tree
+        return found
 
     def _snapshot(self, row: Row[tuple[object, ...]], target: Target) -> Snapshot:
         found = row._mapping

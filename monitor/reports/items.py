@@ -1,0 +1,108 @@
+"""Targets, findings and steps as JSON: one function for each, for the command line and the API alike."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from monitor.plan import TargetPlan
+from monitor.store.unit import Unit
+from monitor.target import Target
+from rules.fixplan import PlanStep
+from rules.lifecycle import Known
+from rules.precision import latest, mark_of
+from rules.quiet import Quiet
+
+Item = dict[str, Any]
+
+
+def target_item(unit: Unit, target: Target) -> Item:
+    """One line of ``tenant list``."""
+    runs = unit.sweeps.last(target)
+    return {
+        "target": target.name, "title": target.title, "stage": target.definition.stage,
+        "open": len(unit.findings.open(target)), "last_sweep": runs[0].state if runs else "",
+        "next_run_at": moment(target.next_run_at), "paused_by": target.paused_by or unit.targets.paused_all(),
+    }  # fmt: skip
+
+
+def target_in_full(unit: Unit, target: Target) -> Item:
+    """``tenant show``: what was registered, read, judged and approved."""
+    runs = unit.sweeps.last(target, states=("complete", "partial"))
+    report: Mapping[str, Any] = runs[0].report if runs else {}
+    snapshot, baseline = unit.snapshots.last(target), unit.baselines.current(target)
+    approved = None
+    if baseline is not None:
+        approved = {name: moment(v) if isinstance(v, datetime) else v for name, v in asdict(baseline).items()}
+    return {
+        "target": target.name, "title": target.title, "definition": target.definition.public(),
+        "readiness": report.get("readiness"), "rules": report.get("rules"), "drift": report.get("drift"),
+        "read_at": moment(snapshot.taken_at) if snapshot else None, "next_run_at": moment(target.next_run_at),
+        "baseline": approved, "proposals": [each.id for each in unit.baselines.open_proposals(target)],
+        "findings": [_in_short(each) for _, each in unit.findings.open(target)],
+    }  # fmt: skip
+
+
+def _in_short(known: Known) -> Item:
+    return {"number": known.number, "severity": known.finding.severity.value, "message": known.finding.message,
+            "state": known.state.value}  # fmt: skip
+
+
+def finding_item(target: str, known: Known) -> Item:
+    """One line of ``findings list``."""
+    finding = known.finding
+    return {
+        "number": known.number, "target": target, "fingerprint": finding.fingerprint, "kind": finding.kind,
+        "rule": finding.rule, "rule_kind": finding.rule_kind, "basis": finding.basis, "severity": finding.severity,
+        "module": finding.module, "resource_type": finding.resource_type, "key": finding.key, "path": finding.path,
+        "message": finding.message, "why": finding.why, "fix": finding.fix, "state": known.state,
+        "resolution": known.resolution, "detail": known.detail, "opened_at": moment(known.opened_at),
+        "changed_at": moment(known.changed_at), "last_seen": moment(known.last_seen),
+        "times_opened": known.times_opened, "by": known.by, "note": known.note, "old": finding.old,
+        "new": finding.new, "quiet": _quiet(known.quiet),
+        "evidence": [asdict(each) for each in finding.evidence],
+    }  # fmt: skip
+
+
+def _quiet(quiet: Quiet | None) -> Item | None:
+    if quiet is None:
+        return None
+    return {"reason": quiet.reason, "ticket": quiet.ticket, "until": moment(quiet.until), "by": quiet.by}
+
+
+def finding_in_full(unit: Unit, target: str, known: Known) -> Item:
+    """``findings show``: with what people said of it and its history, oldest first."""
+    said = latest(unit.findings.opinions(known=known)).get(known.id, ())
+    marks = [{"mark": each.mark, "by": each.by, "at": moment(each.at), "reason": each.reason} for each in said]
+    events = [
+        {"event": each.event, "at": moment(each.at), "by": each.by, "note": each.note}
+        for each in unit.findings.history(known)
+    ]
+    return {**finding_item(target, known), "mark": mark_of(said), "marks": marks, "history": events}
+
+
+def step_item(step: PlanStep) -> Item:
+    """One step of ``findings plan``; ``healing``: proven, likely, or by_hand where its fix says what to do."""
+    by_healing = {"proven": step.heals, "likely": step.may_heal, "by_hand": step.by_hand}
+    return {
+        "number": step.number, "act": step.act.value, "title": step.title, "module": step.module,
+        "resource_type": step.resource_type, "key": step.key, "screen": step.screen,
+        "place_is_known": step.place_is_known, "blocked_by": list(step.blocked_by),
+        "values": [{"path": each.path, "now": each.now, "should": each.should, "exact": each.is_exact}
+                   for each in step.values],
+        "findings": [{**_in_short(each), "fix": each.finding.fix, "basis": each.finding.basis, "healing": healing}
+                     for healing, several in by_healing.items() for each in several],
+    }  # fmt: skip
+
+
+def plan_head(plan: TargetPlan) -> Item:
+    """On what a plan rests."""
+    return {
+        "target": plan.target.name, "read_at": moment(plan.snapshot.taken_at) if plan.snapshot else None,
+        "baseline": plan.baseline.version if plan.baseline else None,
+    }  # fmt: skip
+
+
+def moment(at: datetime | None) -> str | None:
+    """UTC with Z."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at is not None else None
