@@ -219,11 +219,15 @@ def line_of(known: Known, catalogue: Catalogue) -> AlertLine:
         number=known.number, severity=finding.severity, kind=finding.kind.value, sentence=finding.message,
         resource_type=finding.resource_type, key=finding.key, path=finding.path,
         op=finding.op.value if finding.op else "", old=_shown(finding, finding.old, catalogue),
-        new=_shown(finding, finding.new, catalogue), why=finding.why, mend=finding.fix, state=known.state.value,
+        new=_shown(finding, finding.new, catalogue), why=_why(finding), mend=finding.fix, state=known.state.value,
         resolution=known.resolution if resolved else "", detail=_detail(known) if resolved else "",
         since=known.opened_at, changed_at=known.changed_at if known.state is not State.OPEN else None,
         by=known.by, times_opened=known.times_opened, quiet=None if resolved else known.quiet,
     )  # fmt: skip
+
+
+def _why(finding: Finding) -> str:
+    return f"{finding.why} Basis: {finding.basis}." if finding.basis else finding.why
 
 
 def _detail(known: Known) -> str:

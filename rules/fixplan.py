@@ -27,8 +27,8 @@ from rules.lifecycle import Known
 
 PROOFS: Final = 32  #: configurations judged for one plan at most; what is left then is said as "may also heal"
 
-#: A configuration → fingerprints of the findings that would be healed by it.
-Healed = Callable[[Configuration], Collection[str]]
+#: A configuration, and the rules to judge it by → fingerprints of the findings that would be healed.
+Healed = Callable[[Configuration, Collection[str]], Collection[str]]
 
 
 class Act(StrEnum):
@@ -177,7 +177,7 @@ class _Planner:
             near = self.near(finding)
             if near != finding.resource_type:  # the mend is there, and one for all of this rule
                 return self.draft(near, "", finding.rule)
-        return self.draft(finding.resource_type, self.renamed.get((finding.resource_type, finding.key), finding.key))
+        return self.draft(finding.resource_type, self.key_now(finding))
 
     def near(self, finding: Finding) -> str:
         """The type at which a finding of a rule is mended: the last of those that the rule reads."""
@@ -200,16 +200,14 @@ class _Planner:
     def places(self) -> Mapping[str, int]:
         return {name: place for place, name in enumerate(self.catalogue.dependency_order)}
 
-    @cached_property
-    def renamed(self) -> Mapping[tuple[str, str], str]:
-        """The key now of objects that are approved under another."""
-        found = {}
-        for name in self.approved.lists if self.approved is not None else ():
-            now = {each.id: each.key for each in self.configuration.objects(name) if each.id}
-            for each in self.approved.objects(name) if now and self.approved is not None else ():
-                if now.get(each.id, each.key) != each.key:
-                    found[name, each.key] = now[each.id]
-        return found
+    def key_now(self, finding: Finding) -> str:
+        """The key of the object now; drift names it by the one that was approved."""
+        name, key = finding.resource_type, finding.key
+        if finding.kind is Kind.DRIFT and self.approved is not None:
+            was = self.approved.named(name, key)
+            now = self.configuration.objects(name) if was is not None and was.id else ()
+            return next((each.key for each in now if was is not None and each.id == was.id), key)
+        return key
 
     def add_changes(self) -> None:
         """To each step with drift the changes that bring the approved values back; nothing else is touched."""
@@ -286,11 +284,12 @@ class _Planner:
 
     def attribute(self, judged: Mapping[str, tuple[Known, _Draft]], steps: list[_Draft]) -> None:
         """Each finding to its step: drift to its object's, the others to the step that heals them."""
-        gone = self.gone_after(steps) if steps else frozenset()
+        gone = self.gone_after(steps, {each.finding.rule for each, _ in judged.values()}) if steps else frozenset()
         for draft in self.drafts.values():
             for each in draft.drift:
                 (draft.heals if each.finding.fingerprint in gone else draft.may_heal).append(each)
-        at = dict(self.search(steps, 0, len(steps), gone & judged.keys(), [PROOFS - 1]))
+        of_rules = {print_: judged[print_][0].finding.rule for print_ in gone & judged.keys()}
+        at = dict(self.search(steps, 0, len(steps), of_rules, [PROOFS - 1]))
         for print_, (each, own) in judged.items():
             if print_ in at:
                 step, is_proven = at[print_]
@@ -298,14 +297,14 @@ class _Planner:
             else:
                 (own.may_heal if self.missing(each.finding) else own.by_hand).append(each)
 
-    def gone_after(self, steps: Sequence[_Draft]) -> frozenset[str]:
+    def gone_after(self, steps: Sequence[_Draft], rules: Collection[str]) -> frozenset[str]:
         changes = [change for each in steps for change in each.changes]
-        return frozenset(self.healed(apply(changes, self.configuration, self.catalogue)))
+        return frozenset(self.healed(apply(changes, self.configuration, self.catalogue), rules))
 
     def search(
-        self, steps: list[_Draft], low: int, high: int, gone: frozenset[str], left: list[int]
+        self, steps: list[_Draft], low: int, high: int, gone: Mapping[str, str], left: list[int]
     ) -> Iterator[tuple[str, tuple[_Draft, bool]]]:
-        """For findings that are there after ``low`` steps and gone after ``high``: the step at which they go."""
+        """For findings (with their rules) that are there after ``low`` steps and gone after ``high``: when they go."""
         if not gone:
             return
         if high - low == 1 or not left[0]:
@@ -313,9 +312,10 @@ class _Planner:
             return
         left[0] -= 1
         middle = (low + high) // 2
-        earlier = gone & self.gone_after(steps[:middle])
-        yield from self.search(steps, low, middle, earlier, left)
-        yield from self.search(steps, middle, high, gone - earlier, left)
+        by_then = self.gone_after(steps[:middle], set(gone.values()))
+        for begin, end, were_gone in ((low, middle, True), (middle, high, False)):
+            some = {print_: rule for print_, rule in gone.items() if (print_ in by_then) is were_gone}
+            yield from self.search(steps, begin, end, some, left)
 
     def numbered(self, drafts: Sequence[_Draft]) -> tuple[PlanStep, ...]:
         numbers = {draft: number for number, draft in enumerate(drafts, 1)}

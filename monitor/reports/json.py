@@ -43,6 +43,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "evidence": [{"resource_type": each.resource_type, "key": each.key, "path": each.path, "value": each.value}
                      for each in finding.evidence],
     }  # fmt: skip
+    told |= {name: value for name, value in (("rule_kind", finding.rule_kind), ("basis", finding.basis)) if value}
     if finding.op is not None:
         told |= {"op": finding.op.value, "old": finding.old, "new": finding.new}
     return told

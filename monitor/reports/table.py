@@ -108,6 +108,8 @@ def _block(each: Finding, place: str, width: int, colour: bool) -> Iterator[str]
         yield from (f"{INDENT}{sign} {clean(_text(value))}" for sign, value in sides if value is not None)
     if each.why:
         yield f"{INDENT}why   {clean(each.why)}"
+    if each.basis:
+        yield f"{INDENT}basis {clean(each.basis)}"
     yield f"{INDENT}mend  {clean(each.fix)}"
 
 

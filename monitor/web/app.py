@@ -1,4 +1,4 @@
-"""The web application: pages, metrics, health. It reads; nothing here writes."""
+"""The web application: pages, API, metrics, health. It reads; nothing here writes."""
 
 import re
 import socket
@@ -25,7 +25,9 @@ from monitor.deps import Deps
 from monitor.errors import StoreError, UnknownTarget
 from monitor.metrics import make_registry
 from monitor.schedule import Scheduler
+from monitor.web.api import BASE, create_api, problem
 from monitor.web.pages.fleet import fleet_view
+from monitor.web.pages.plan import plan_view
 from monitor.web.pages.rules import rules_view
 from monitor.web.pages.target import target_view
 from monitor.web.words import filters
@@ -69,7 +71,9 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
     def page(name: str, status: int = 200, **view: object) -> HTMLResponse:
         return HTMLResponse(pages.get_template(name).render(**view), status_code=status)
 
-    def trouble(status: int, title: str, words: str = "") -> HTMLResponse:
+    def trouble(request: Request, status: int, title: str, words: str = "") -> Response:
+        if request.url.path.startswith(f"{BASE}/"):
+            return problem(request, status, f"{title} {words}".strip())
         return page("error.html", status, title=title, words=words, leads_back=status == 404)
 
     @app.middleware("http")
@@ -80,19 +84,23 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
             response = await call_next(request)
         except StoreError as error:
             log.warning("page_not_served", path=request.url.path, kind=error.kind)
-            response = trouble(503, "The database is not answering.", "Nothing was saved. Try again in 10 s.")
+            response = trouble(request, 503, "The database is not answering.", "Nothing was saved. Try again in 10 s.")
             response.headers["Retry-After"] = "10"
         except Exception:
             number = uuid.uuid4().hex[:8]
             log.exception("page_crashed", path=request.url.path, number=number)
-            response = trouble(500, "This page could not be made.", f"Error {number}. Nothing was changed.")
+            response = trouble(request, 500, "This page could not be made.", f"Error {number}. Nothing was changed.")
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
 
     @app.exception_handler(404)
-    async def not_found(_request: Request, _error: Exception) -> HTMLResponse:
-        return trouble(404, NOTHING_HERE)
+    async def not_found(request: Request, _error: Exception) -> Response:
+        return trouble(request, 404, NOTHING_HERE)
+
+    @app.exception_handler(UnknownTarget)
+    async def unknown_target(request: Request, _error: UnknownTarget) -> Response:
+        return trouble(request, 404, NOTHING_HERE)
 
     @app.get("/")
     def fleet() -> HTMLResponse:
@@ -100,10 +108,11 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
 
     @app.get("/targets/{tenant}/{environment}")
     def target(tenant: str, environment: str) -> HTMLResponse:
-        try:
-            return page("target.html", view=target_view(f"{tenant}/{environment}", deps))
-        except UnknownTarget:
-            return trouble(404, NOTHING_HERE)
+        return page("target.html", view=target_view(f"{tenant}/{environment}", deps))
+
+    @app.get("/targets/{tenant}/{environment}/plan")
+    def plan(tenant: str, environment: str) -> HTMLResponse:
+        return page("plan.html", view=plan_view(f"{tenant}/{environment}", deps))
 
     @app.get("/rules")
     def rules() -> HTMLResponse:
@@ -134,6 +143,7 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
         stuck = _stuck_loops(deps, scheduler)
         return JSONResponse({"ready": not stuck, "stuck": stuck}, 503 if stuck else 200)
 
+    app.mount(BASE, create_api(deps))
     app.mount("/static", StaticFiles(directory=_HERE / "static"))
     return app
 
