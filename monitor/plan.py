@@ -20,7 +20,6 @@ from rules.judge import judge, zone_of
 from rules.lifecycle import Event, Known, Resolution, settle
 from rules.pack import ANY, Packs
 
-
 #: The newest plan of each target with what it rests on: proving it takes as long as judging some rules a dozen times.
 _KEPT: Final[WeakKeyDictionary[Store, dict[str, tuple[Any, tuple[PlanStep, ...]]]]] = WeakKeyDictionary()
 

@@ -130,6 +130,16 @@ class Rule:
         """As the engine runs it: 1 passed, 0 a finding, 2 does not apply to this object."""
         return rule_text(self.when, self.expect, self.bindings)
 
+    def applies_where(self, **places: str) -> bool:
+        """True if it applies in this country, state or stage, or to this service; what is "" is not asked."""
+        named = {"services" if name == "service" else name: value for name, value in places.items() if value}
+        return all(value in (getattr(each, name) or (value,)) for each in self.applies for name, value in named.items())
+
+    @property
+    def examples(self) -> "tuple[RuleTest, RuleTest]":
+        """The first of its tests that passes, and the first that finds; every rule has both."""
+        return next(each for each in self.tests if not each.finds), next(each for each in self.tests if each.finds)
+
     @property
     def bindings(self) -> dict[str, str]:
         """Names bound before its expressions: parameters first, then what ``let`` gives."""

@@ -59,7 +59,21 @@ def refuse_over_budget(outcomes: Iterable[Outcome]) -> None:
         raise InvalidPack(mistakes)
 
 
+def messages_of(rule: Rule, test: RuleTest, catalogue: Catalogue) -> tuple[str, ...]:
+    """What a rule would say of one of its examples; nothing where it passes."""
+    result = _result(rule, test, catalogue, SecretKey(b"pack tests", "test"))
+    return tuple(each.message for each in result.findings) if isinstance(result, RuleResult) else ()
+
+
 def _outcome(rule: Rule, test: RuleTest, catalogue: Catalogue, secrets: SecretKey) -> Outcome:
+    result = _result(rule, test, catalogue, secrets)
+    if isinstance(result, str):
+        return Outcome(rule, test, result)
+    return Outcome(rule, test, _compared(test, result), is_over_budget=result.reason == "budget")
+
+
+def _result(rule: Rule, test: RuleTest, catalogue: Catalogue, secrets: SecretKey) -> RuleResult | str:
+    """What comes out, or why the test cannot be read."""
     zone: tzinfo = UTC
     for each in test.given.get("utility", ()):
         with suppress(ZoneInfoNotFoundError, ValueError, OSError):  # a wrong zone may be what the rule is about
@@ -71,12 +85,10 @@ def _outcome(rule: Rule, test: RuleTest, catalogue: Catalogue, secrets: SecretKe
             done = form.canonicalise(name, raw)
             wrong = [*done.problems, *([done.key_problem] if done.key_problem else [])]
             if wrong:
-                told = f"the test cannot be read: {name}.{wrong[0].field}: {wrong[0].what} {wrong[0].mend}"
-                return Outcome(rule, test, told)
+                return f"the test cannot be read: {name}.{wrong[0].field}: {wrong[0].what} {wrong[0].mend}"
             lists[name].append(done.object)
     facts = Facts(form.configuration(lists), catalogue, test.at or _NO_DAY, secrets)
-    result = evaluate([rule.with_parameters(test.parameters)], facts, stage=test.stage)[rule.id]
-    return Outcome(rule, test, _compared(test, result), is_over_budget=result.reason == "budget")
+    return evaluate([rule.with_parameters(test.parameters)], facts, stage=test.stage)[rule.id]
 
 
 def _compared(test: RuleTest, result: RuleResult) -> str:

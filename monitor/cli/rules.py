@@ -1,18 +1,21 @@
 """``rules list|show|test|backtest|precision``."""
 
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli import tell
+from baselines.errors import shown
+from baselines.severity import Severity
+from monitor.cli import BadUsage, tell
 from monitor.cli.context import deps
 from monitor.errors import NotFound
 
 if TYPE_CHECKING:
     from monitor.backtest import Backtest
-    from rules.pack import Pack
+    from rules.pack import Pack, Rule
 
 app = typer.Typer(help="Rule packs: list, show, test, try on the past, precision.", no_args_is_help=True)
 OutputOption = Annotated[tell.Output, typer.Option("--output", help="How to print the result.")]
@@ -20,23 +23,49 @@ OutputOption = Annotated[tell.Output, typer.Option("--output", help="How to prin
 
 @app.command("list")
 def list_rules(
-    word: Annotated[str, typer.Argument(help="Only rules with this word in id or title.")] = "",
+    words: Annotated[
+        list[str] | None, typer.Argument(help="Only rules with all these words in id, title, why, fix or statement.")
+    ] = None,
     module: Annotated[str, typer.Option(help="Only rules of this module.")] = "",
     severity: Annotated[str, typer.Option(help="Only these, e.g. critical,high.")] = "",
+    pack: Annotated[str, typer.Option(help="Only rules of this pack.")] = "",
+    kind: Annotated[str, typer.Option(help="Only this kind, e.g. sequence.")] = "",
+    resource_type: Annotated[str, typer.Option("--type", help="Only rules that read this resource type.")] = "",
+    required: Annotated[bool | None, typer.Option("--required/--advice", help="Only these.")] = None,
+    country: Annotated[str, typer.Option(help="Only rules that apply in it, e.g. US.")] = "",
+    state: Annotated[str, typer.Option(help="Only rules that apply in it, e.g. OR.")] = "",
+    service: Annotated[str, typer.Option(help="Only rules that apply to it, e.g. water.")] = "",
+    stage: Annotated[str, typer.Option(help="Only rules that apply in it: onboarding or live.")] = "",
     output: OutputOption = tell.Output.TABLE,
 ) -> None:
     """List the rules that are in force.
 
-    Example: smart360-monitor rules list slab
+    Example: smart360-monitor rules list slab --module billing --required
     """
+    wired = deps()
+    rules = wired.packs.rules
     wanted = {each.strip() for each in severity.split(",") if each.strip()}
-    rules = deps().packs.rules
+    modules, packs = ([each.name for each in several] for several in (wired.catalogue.modules, wired.packs.packs))
+    for option, asked, known in (
+        ("--module", [module], modules), ("--severity", wanted, list(Severity)), ("--pack", [pack], packs),
+        ("--kind", [kind], {each.kind for each in rules}), ("--type", [resource_type], wired.catalogue.types),
+        ("--stage", [stage], ["onboarding", "live"]),
+    ):  # fmt: skip
+        if unknown := [each for each in asked if each and each not in known]:
+            near = get_close_matches(unknown[0], known, n=1)
+            mend = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(sorted(filter(None, known))[:20])}."
+            raise BadUsage(f"there is no {option[2:]} {shown(unknown[0])}.", where=option, mend=mend)
     found = [
         rule
         for rule in rules
-        if word.lower() in f"{rule.id} {rule.title}".lower()
-        and (not module or rule.module == module)
+        if all(word.lower() in _text_of(rule) for word in words or ())
+        and module in ("", rule.module)
         and (not wanted or rule.severity in wanted)
+        and pack in ("", rule.pack)
+        and kind in ("", rule.kind)
+        and (not resource_type or resource_type in rule.types or resource_type == rule.subject)
+        and required in (None, rule.required)
+        and rule.applies_where(country=country, state=state, service=service, stage=stage)
     ]
     if output is tell.Output.JSON:
         from monitor.reports.json import rules_json
@@ -51,6 +80,10 @@ def list_rules(
     tell.note(f"{len(found)} of {len(rules)}")
 
 
+def _text_of(rule: "Rule") -> str:
+    return f"{rule.id} {rule.title} {rule.why} {rule.fix} {rule.statement}".lower()
+
+
 @app.command()
 def show(
     rule: Annotated[str, typer.Argument(metavar="RULE", help="Its id.")], output: OutputOption = tell.Output.TABLE
@@ -59,22 +92,26 @@ def show(
 
     Example: smart360-monitor rules show billing.slabs-contiguous
     """
-    from difflib import get_close_matches
-
-    packs = deps().packs
+    wired = deps()
+    packs = wired.packs
     found = packs.by_id.get(rule)
     if found is None:
         near = get_close_matches(rule, packs.by_id, n=1)
         mend = f"Did you mean {near[0]}?" if near else "See: smart360-monitor rules list."
         raise NotFound("no such rule.", where=rule, mend=mend)
-    if output is tell.Output.JSON:
-        from monitor.reports.json import rule_json, written
+    from rules.packtest import messages_of
 
-        sys.stdout.write(written("rule", {"rule": rule_json(found)}))
+    if output is tell.Output.JSON:
+        from monitor.reports.json import example_json, rule_json, written
+
+        examples = [
+            {**example_json(each), "says": messages_of(found, each, wired.catalogue)} for each in found.examples
+        ]
+        sys.stdout.write(written("rule", {"rule": {**rule_json(found), "examples": examples}}))
         return
     from monitor.reports.table import rule_lines
 
-    for line in rule_lines(found):
+    for line in rule_lines(found, wired.catalogue):
         tell.result(line)
 
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from baselines.compare import Change, Comparison
 from baselines.configuration import Configuration
 from baselines.fields import Op
@@ -12,7 +14,7 @@ from monitor.check import CheckReport
 from rules.evaluate import Verdict
 from rules.findings import Finding, Kind
 from rules.judge import Unchecked
-from rules.pack import Packs, Rule
+from rules.pack import Applies, Packs, Rule, RuleTest
 from rules.packtest import Outcome
 from rules.precision import Precision
 
@@ -110,8 +112,21 @@ def rule_json(rule: Rule) -> dict[str, Any]:
         "required": rule.required, "module": rule.module, "for": rule.subject, "when": rule.when,
         "let": dict(rule.let), "expect": rule.expect, "message": rule.message, "why": rule.why, "fix": rule.fix,
         "kind": rule.kind, "basis": rule.basis, "statement": rule.statement, "parameters": dict(rule.parameters),
+        "applies": [applies_json(each) for each in rule.applies],
         "reads": sorted(rule.types), "references": [dict(each) for each in rule.references],
     }  # fmt: skip
+
+
+def applies_json(applies: Applies) -> dict[str, list[str]]:
+    """Where a rule applies; what is not named fits everything."""
+    parts = {"country": applies.country, "state": applies.state, "services": applies.services, "stage": applies.stage}
+    return {name: list(values) for name, values in parts.items() if values}
+
+
+def example_json(test: RuleTest) -> dict[str, Any]:
+    """A test of a rule as an example."""
+    return {"name": test.name, "at": test.at, "stage": test.stage, "parameters": dict(test.parameters),
+            "given": orjson.loads(orjson.dumps(test.given, default=str))}  # fmt: skip
 
 
 def rules_json(rules: Iterable[Rule]) -> str:

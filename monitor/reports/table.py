@@ -11,10 +11,12 @@ from baselines.fields import Op, spelled
 from baselines.severity import Severity
 from baselines.values import Canonical, scalar_text
 from monitor.check import CheckReport
+from monitor.reports.json import applies_json, example_json
 from rules.drift import field_of, sentence, with_places
 from rules.evaluate import Verdict
 from rules.findings import Finding, Kind
 from rules.pack import Rule
+from rules.packtest import messages_of
 
 if TYPE_CHECKING:  # it opens the store, which commands on files do without
     from monitor.plan import TargetPlan
@@ -221,16 +223,28 @@ def plan_lines(plan: "TargetPlan") -> Iterator[str]:
     yield f"{how_many(len(plan.steps), 'step')} for {how_many(findings, 'finding')} of {plan.target.name}."
 
 
-def rule_lines(rule: Rule) -> Iterator[str]:
-    """``rules show``: what must hold, why, how to mend it, examples."""
-    yield f"{rule.id}   {rule.severity.mark} {rule.severity}   {'required' if rule.required else 'advice'}"
+def rule_lines(rule: Rule, catalogue: Catalogue) -> Iterator[str]:
+    """``rules show``: what must hold, where, why, how to mend it, and an example that passes and one that finds."""
+    counts = "required" if rule.required else "advice"
+    yield f"{rule.id}   {rule.severity.mark} {rule.severity}   {counts}   {rule.pack}"
     yield clean(rule.title)
-    told = [("for", rule.subject), ("when", rule.when)]
+    places = (f"{name} {' or '.join(values)}" for each in rule.applies for name, values in applies_json(each).items())
+    told = [("holds", rule.statement), ("for", rule.subject), ("applies", ", ".join(places)), ("when", rule.when)]
     told += [("let", f"{name} = {inner}") for name, inner in rule.let.items()]
     told += [("expect", rule.expect)]
-    told += [("set", f"{name} = {value}") for name, value in rule.parameters.items()]
+    told += [("set", f"{name} = {value} unless an overlay says otherwise") for name, value in rule.parameters.items()]
     told += [("says", rule.message), ("why", rule.why), ("mend", rule.fix), ("basis", rule.basis)]
-    told += [("reads", ", ".join(sorted(rule.types)) or "everything")]
-    for test in rule.tests:
-        told.append(("example", f"{test.name}: " + (f"finds {len(test.finds)}" if test.finds else "passes")))
+    told += [("see", " ".join(filter(None, (each.get("title"), each.get("url"))))) for each in rule.references]
+    told += [("reads", ", ".join(sorted(rule.types)) or "everything"), ("kind", rule.kind)]
     yield from (f"{name:<8} {clean(text)}" for name, text in told if text)
+    for test in rule.examples:
+        yield ""
+        moments = [f"on {test.at}"] if test.at else []
+        moments += [test.stage] if test.stage != "live" else []
+        moments += [f"{name} = {value}" for name, value in test.parameters.items()]
+        verdict = "found" if test.finds else "passes"
+        yield clean(f"example  {', '.join([test.name, *moments])}: {verdict}")
+        for name, several in example_json(test)["given"].items():
+            for each in several:
+                yield clean(f"         {name}: " + ", ".join(f"{field} {_text(part)}" for field, part in each.items()))
+        yield from (clean(f"         says: {message}") for message in messages_of(rule, test, catalogue))
