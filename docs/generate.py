@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from baselines.catalogue import Field, Module, load_catalogue
+from baselines.catalogue import Field, FieldType, Module, load_catalogue
 from docs.schemas import schemas
 from monitor.cli import COMMANDS
 from monitor.sandbox.faults import FAULTS
@@ -124,7 +124,7 @@ def _faults() -> Iterator[str]:
     rows = dict(re.findall(r"^\| (F\d+) \| ([^|]*) \|", matrix, re.M))
     yield _table("fault", "what happens, and its options", "row", "how often", "answers it changes")
     for fault in FAULTS.values():
-        row = next(row for row, words in rows.items() if f"*{fault.name}*" in words)
+        row = next((row for row, words in rows.items() if f"*{fault.name}*" in words), "–")
         often = f"{fault.times} ×" if fault.times else "until it is switched off"
         often = "once, when it is switched on" if fault.at_once else often
         yield _row(f"`{fault.name}`", fault.what, row, often, ", ".join(sorted(fault.on)) or "–")

@@ -152,12 +152,15 @@ def _catalogue() -> Schema:
         "to": "The resource type a reference points at.", "inverse": "The reference read backwards.",
         "order": "Whether the order of a list means anything.", "item_key": "Fields that name an item of the list.",
         "volatile": "Never compared.", "secret": "Kept as a fingerprint only.", "personal": "About a person.",
+        "minimum": "Least value that can mean anything.", "maximum": "Largest value that can mean anything.",
+        "not_before": "A field beside it that this one may not come before.",
     }  # fmt: skip
     field = _told(field_keys, catalogue._FIELD_KEYS, {
         "type": {"enum": [each.value for each in FieldType if each is not FieldType.ITEM]},
         "default": {"type": ["string", "boolean", "integer"]},
         "of": {"anyOf": [{"type": "array", "minItems": 1}, _ref("item")]},
         "order": {"enum": ["significant", "insignificant"]}, "item_key": TEXTS,
+        **{key: {"type": ["string", "number"]} for key in ("minimum", "maximum")},
         **{key: {"type": "boolean"} for key in ("required", "volatile", "secret", "personal")},
     })  # fmt: skip
     type_keys = {
@@ -165,12 +168,14 @@ def _catalogue() -> Schema:
         "scope": "One for each utility, or for the whole tenant.", "volume": "bulk: only counts are judged.",
         "summary": "What it is for, in a sentence.", "screen": "Where SMART360 sets it.", "fields": "In their order.",
         "severity": "How bad a change is: default, then by field.", "source": "How sure we are that it is so.",
+        "unique": "Fields that no two objects in force at once have in common.",
     }  # fmt: skip
     kind = _told(type_keys, catalogue._TYPE_KEYS, {
         "key": {**TEXTS, "minItems": 1}, "scope": {"enum": ["utility", "tenant"]}, "volume": {"enum": ["bulk"]},
         "fields": {"type": "object", "minProperties": 1, "additionalProperties": _ref("field"),
                    "propertyNames": {"not": {"enum": sorted(catalogue.RESERVED)}}},
         "severity": {"type": "object", "additionalProperties": severity},
+        "unique": {"type": "array", "items": {"anyOf": [TEXT, TEXTS]}},
     })  # fmt: skip
     is_type = lambda *names: {"properties": {"type": {"enum": list(names)}}, "required": ["type"]}  # noqa: E731
     checks = [

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from baselines.errors import shown_path
+from baselines.errors import shown, shown_path
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from monitor.deps import Deps
 from monitor.plan import TargetPlan, plan_of
-from monitor.web.pages.fleet import Reading, newest_runs, row_of
+from monitor.web.pages.fleet import ENDED, Reading, reading_of, runs_since_good
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +35,6 @@ def plan_view(name: str, deps: Deps) -> PlanView:
     """
     now, plan = deps.clock.now(), plan_of(name, deps)
     with deps.store.read() as unit:
-        row = row_of(unit, plan.target, [], now, deps.catalogue, newest_runs(unit, plan.target))
-    return PlanView(plan, row.reading, now)
+        newest = next(iter(unit.sweeps.last(plan.target, states=ENDED)), None)
+        runs = runs_since_good(unit, plan.target, newest)
+    return PlanView(plan, reading_of(plan.target, runs, [], now, deps.catalogue), now)
