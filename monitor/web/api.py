@@ -7,12 +7,12 @@ from importlib import metadata
 from typing import Annotated, Any, Final, TypeVar
 
 import orjson
-from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response
 
 from monitor.deps import Deps
-from monitor.errors import UnknownTarget
 from monitor.plan import plan_of
 from monitor.reports.items import (
     Item,
@@ -39,11 +39,22 @@ _PROBLEM: Final = {
 }  # fmt: skip
 
 
-def problem(request: Request, status: int, detail: str) -> Response:
+def is_asked(request: Request) -> bool:
+    """True if a request is for the API, so that what goes wrong is told as a problem."""
+    return request.url.path.startswith(f"{BASE}/")
+
+
+def problem(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """A problem as ``application/problem+json``."""
     told = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail,
             "instance": request.url.path}  # fmt: skip
-    return Response(orjson.dumps(told), status, media_type="application/problem+json")
+    return Response(orjson.dumps(told), status, headers, media_type="application/problem+json")
+
+
+def invalid(request: Request, error: RequestValidationError) -> Response:
+    """Each value that cannot be read."""
+    told = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+    return problem(request, 422, "; ".join(told))
 
 
 def refuse_unknown_parameters(request: Request) -> None:
@@ -55,30 +66,17 @@ def refuse_unknown_parameters(request: Request) -> None:
         raise HTTPException(422, f"Unknown query parameter {unknown[0]}. {told}")
 
 
-def create_api(deps: Deps) -> FastAPI:
-    """The API of one process, to be mounted at ``BASE``."""
-    api = FastAPI(
-        title="smart360-monitor", version=metadata.version("smart360-monitor"), docs_url=None, redoc_url=None,
-        dependencies=[Depends(refuse_unknown_parameters)], servers=[{"url": BASE}], root_path_in_servers=False,
+def create_api(deps: Deps) -> APIRouter:
+    """The routes of the API, and the document that describes them."""
+    api = APIRouter(
+        prefix=BASE, dependencies=[Depends(refuse_unknown_parameters)],
         responses=dict.fromkeys((404, 422), _PROBLEM),
     )  # fmt: skip
 
-    @api.exception_handler(HTTPException)
-    @api.exception_handler(404)
-    @api.exception_handler(405)
-    async def refused(request: Request, error: HTTPException) -> Response:
-        found = problem(request, error.status_code, str(error.detail))
-        found.headers.update(error.headers or {})
-        return found
-
-    @api.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        told = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        return problem(request, 422, "; ".join(told))
-
-    @api.exception_handler(UnknownTarget)
-    async def unknown(request: Request, _error: UnknownTarget) -> Response:
-        return problem(request, 404, "There is nothing here that you may see.")
+    @api.get("/openapi.json", include_in_schema=False)
+    def described() -> JSONResponse:
+        version = metadata.version("smart360-monitor")
+        return JSONResponse(get_openapi(title="smart360-monitor", version=version, routes=api.routes))
 
     @api.get("/targets", summary="What is watched")
     def targets(limit: Limit = 50, cursor: Cursor = "") -> JSONResponse:

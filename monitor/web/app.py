@@ -14,18 +14,21 @@ from typing import Final
 import structlog
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from fastapi.exception_handlers import http_exception_handler as plainly
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from prometheus_client import exposition
 from prometheus_client.openmetrics import exposition as openmetrics
+from starlette.exceptions import HTTPException
 
 from baselines.errors import Smart360Error
 from monitor.deps import Deps
 from monitor.errors import StoreError, UnknownTarget
 from monitor.metrics import make_registry
 from monitor.schedule import Scheduler
-from monitor.web.api import BASE, create_api, problem
+from monitor.web.api import create_api, invalid, is_asked, problem
 from monitor.web.pages.fleet import fleet_view
 from monitor.web.pages.plan import plan_view
 from monitor.web.pages.rules import rules_view
@@ -72,7 +75,7 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
         return HTMLResponse(pages.get_template(name).render(**view), status_code=status)
 
     def trouble(request: Request, status: int, title: str, words: str = "") -> Response:
-        if request.url.path.startswith(f"{BASE}/"):
+        if is_asked(request):
             return problem(request, status, f"{title} {words}".strip())
         return page("error.html", status, title=title, words=words, leads_back=status == 404)
 
@@ -94,9 +97,15 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
             response.headers.setdefault(name, value)
         return response
 
-    @app.exception_handler(404)
-    async def not_found(request: Request, _error: Exception) -> Response:
-        return trouble(request, 404, NOTHING_HERE)
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        if is_asked(request) and error.status_code != 404:
+            return problem(request, error.status_code, str(error.detail), error.headers)
+        return trouble(request, 404, NOTHING_HERE) if error.status_code == 404 else await plainly(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(request: Request, error: RequestValidationError) -> Response:
+        return invalid(request, error)
 
     @app.exception_handler(UnknownTarget)
     async def unknown_target(request: Request, _error: UnknownTarget) -> Response:
@@ -143,7 +152,7 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
         stuck = _stuck_loops(deps, scheduler)
         return JSONResponse({"ready": not stuck, "stuck": stuck}, 503 if stuck else 200)
 
-    app.mount(BASE, create_api(deps))
+    app.include_router(create_api(deps))
     app.mount("/static", StaticFiles(directory=_HERE / "static"))
     return app
 
