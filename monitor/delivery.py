@@ -4,6 +4,7 @@ State first, effect after: each step is written down as soon as it is known, so 
 the channel is searched for the message's key instead of posting again.
 """
 
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 #: Before a try whose answer was lost the message may stand a little earlier than our clock says.
 SLACK_CLOCK: Final = timedelta(seconds=60)
+#: The lease is the process's: two of its threads would both hold it, and say everything twice.
+_ONE_AT_A_TIME: Final = threading.Lock()
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 
 
@@ -30,7 +33,11 @@ def deliver_waiting(deps: Deps, *, channel_of: Callable[[str], Channel | None] |
 
     One process delivers at a time. An alert whose channel has no way out yet stays waiting.
     """
-    channel_of = channel_of or deps.channel
+    with _ONE_AT_A_TIME:
+        return _deliver_due(deps, channel_of or deps.channel)
+
+
+def _deliver_due(deps: Deps, channel_of: Callable[[str], Channel | None]) -> int:
     now = deps.clock.now()
     with deps.store.read() as unit:
         due = unit.alerts.due(now)
@@ -48,11 +55,14 @@ def deliver_waiting(deps: Deps, *, channel_of: Callable[[str], Channel | None] |
         outcome = _outcome(alert, channel, deps)
         with deps.store.write() as unit:
             unit.counters.add("alerts", {(alert.channel, outcome): 1})
-            unit.leases.take("delivery", deps.worker, deps.clock.now(), deps.settings.lease)
+            is_ours = unit.leases.take("delivery", deps.worker, deps.clock.now(), deps.settings.lease)
         if outcome in ("sent", "updated", "degraded", "found"):
             delivered += 1
         else:
             held.add(alert.channel)  # order within a channel is kept
+        if not is_ours:
+            log.warning("lease_lost", lease="delivery")
+            break  # another process delivers by now
     return delivered
 
 

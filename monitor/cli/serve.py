@@ -25,6 +25,13 @@ def serve(
 
     Example: smart360-monitor serve --port 8360
     """
+    ended = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        ended.set()
+
+    signal.signal(signal.SIGTERM, end)  # before anything that takes time: a stop while it starts is one too
+    signal.signal(signal.SIGINT, end)
     from monitor.schedule import Scheduler
     from monitor.web.app import create_app, serve_in_thread
 
@@ -37,13 +44,6 @@ def serve(
     scheduler = Scheduler(wired)
     _ = wired.store, wired.packs  # a mistake ends it before anything is served
     url, stop = serve_in_thread(create_app(wired, scheduler), port)
-    ended = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        ended.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
     scheduler.start()
     tell.note(f"pages     {url}  (loopback only: people cannot sign in yet)")
     tell.note(f"metrics   {url}/metrics")

@@ -16,6 +16,7 @@ from monitor.target import Target
 
 _COLUMNS = SweepRow.__table__.c
 DEATHS: Final = 3  #: in a row; then the target is set aside until a person looks (F49)
+DIED: Final = "died"  #: fault of a sweep whose worker went silent
 AGAIN: Final = "It is run again by itself."
 
 
@@ -82,7 +83,7 @@ class Sweeps:
             .with_for_update()
         ).first()
         if running is not None and running.lease_until <= now:
-            self._fail(_COLUMNS.id == running.id, now, "died", AGAIN)
+            self._fail(_COLUMNS.id == running.id, now, DIED, AGAIN)
             running = None
         state = "running" if running is None else "skipped"
         values = {
@@ -101,13 +102,14 @@ class Sweeps:
         return None
 
     def renew(self, claim: Claim, now: datetime, lease: timedelta) -> bool:
-        """Say that the worker lives; False if the sweep was taken over."""
-        done = self._connection.execute(
+        """Say that the worker lives; False if the sweep was taken over, not if it has ended meanwhile."""
+        self._connection.execute(
             update(SweepRow)
             .where(_COLUMNS.id == claim.fence, _COLUMNS.state == "running")
             .values(lease_until=now + lease)
         )
-        return done.rowcount == 1
+        ended_as = self._connection.execute(select(_COLUMNS.fault).where(_COLUMNS.id == claim.fence)).scalar()
+        return ended_as != DIED
 
     def check(self, claim: Claim) -> None:
         """Raise Fenced if the sweep was taken over by another worker."""
@@ -141,7 +143,7 @@ class Sweeps:
 
     def expired(self, now: datetime) -> Sequence[tuple[int, int]]:
         """(sweep, target) of sweeps whose worker is gone; they become ``failed``."""
-        return self._fail(_COLUMNS.lease_until <= now, now, "died", AGAIN)
+        return self._fail(_COLUMNS.lease_until <= now, now, DIED, AGAIN)
 
     def deaths(self, target: Target) -> int:
         """How many of its last sweeps in a row died with their worker."""
@@ -153,7 +155,7 @@ class Sweeps:
         ).all()
         count = 0
         for state, fault in rows:
-            if state != "failed" or fault != "died":
+            if state != "failed" or fault != DIED:
                 break
             count += 1
         return count

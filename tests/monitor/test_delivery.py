@@ -1,5 +1,7 @@
 """Delivery to a real server that answers as Slack does, errors included: nothing lost, nothing said twice."""
 
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -103,6 +105,46 @@ def test_f80_an_answer_lost_after_slack_accepted_is_searched_for_not_posted_agai
     assert deliver_waiting(made.deps) == 1
     assert len(made.messages()) == 1
     assert waiting(made) == 0
+
+
+class Meanwhile:
+    """The real channel; something else happens as a message is sent."""
+
+    def __init__(self, channel, happens: Callable[[], None]) -> None:
+        self.channel, self.happens = channel, happens
+
+    def __getattr__(self, name: str):
+        return getattr(self.channel, name)
+
+    def send(self, message):
+        self.happens()
+        return self.channel.send(message)
+
+
+def test_two_threads_of_one_process_do_not_say_a_message_twice(made):
+    other = threading.Thread(target=lambda: deliver_waiting(made.deps))
+
+    def happens() -> None:
+        other.start()
+        other.join(0.5)
+
+    deliver_waiting(made.deps, channel_of=lambda name: Meanwhile(made.deps.channel(name), happens))
+    other.join()
+    assert (len(made.messages()), waiting(made)) == (1, 0)
+
+
+def test_who_has_lost_the_lease_says_no_more(made):
+    made.happens("license-fee-sixty-percent")
+    sweep(made.target(), made.deps.clock.now(), made.deps)
+    assert waiting(made) == 2
+
+    def happens() -> None:
+        lease = made.deps.settings.lease
+        with made.store.write() as unit:
+            assert unit.leases.take("delivery", "another", made.deps.clock.now() + lease * 2, lease)
+
+    done = deliver_waiting(made.deps, channel_of=lambda name: Meanwhile(made.deps.channel(name), happens))
+    assert (done, waiting(made), len(made.messages())) == (1, 1, 1)
 
 
 def test_f84_a_message_that_a_person_deleted_is_posted_anew(made):

@@ -6,10 +6,14 @@ The ledger is outside the service: what happened in the world, what Slack holds,
 import signal
 import sqlite3
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 
+from monitor.deps import Deps
 from monitor.sweep import sweep
+from rules.quiet import ChangeWindow
+from rules.selector import Selector
 from tests.reliability.service import Watched, open_findings, wait_for, watched
 
 INCIDENT = "friday-variable-plan-deactivated"
@@ -78,6 +82,36 @@ def test_f42_a_service_killed_at_this_point_loses_and_doubles_nothing(point, tmp
     check_ledger(made)
     with sqlite3.connect(tmp_path / "monitor.db") as connection:
         assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
+    made.store.close()
+
+
+class Announced(Deps):
+    """In whose eyes everything is announced."""
+
+    def change_windows_of(self, target):  # noqa: ARG002
+        now, hour = self.clock.now(), timedelta(hours=1)
+        return (ChangeWindow(now - hour, now + hour, "CHG-123", "rates of 2027", "mei", Selector()),)
+
+
+@pytest.mark.parametrize("point", [*IN_A_SWEEP, *IN_DELIVERY])
+def test_f42_a_service_killed_as_a_window_ends_tells_what_still_stands_in_one_message(point, tmp_path, sandbox, slack):
+    made = watched(tmp_path, f"sqlite:///{tmp_path / 'monitor.db'}", sandbox, slack)
+    said = len(made.messages())
+    made.happens(INCIDENT)
+    announced = Announced(made.deps.settings, open_store=lambda: made.store)
+    sweep(made.target(), announced.clock.now(), announced)
+    assert {each.alert_key for each in open_findings(made)} == {""}
+    made.ask_for_a_sweep()  # the service knows of no window: it is over
+    killed_at(made, point)
+    with made.service():
+        wait_for(
+            lambda: all(each.alert_key for each in open_findings(made)) and quiet(made), f"a message after {point}"
+        )
+    check_ledger(made)
+    assert len({each.alert_key for each in open_findings(made)}) == 1
+    assert len(made.messages()) == said + 1
+    with made.store.read() as unit:
+        assert [each["reason"] for each in unit.alerts.recent(made.target(), 10)].count("window") == 1
     made.store.close()
 
 

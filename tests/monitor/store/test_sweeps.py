@@ -82,6 +82,14 @@ def test_a_lease_that_is_renewed_does_not_end(store, target):
         assert not unit.sweeps.renew(mine, NOW + timedelta(seconds=51), LEASE)
 
 
+def test_a_sweep_that_has_ended_by_itself_has_lost_no_lease(store, target):
+    mine = claimed(store, target)
+    with store.write() as unit:
+        unit.sweeps.finish(mine, "complete", NOW, report={})
+        assert unit.sweeps.renew(mine, NOW + timedelta(seconds=20), LEASE)
+    assert states(store, target) == [("complete", "")]
+
+
 @pytest.mark.parametrize(
     "late",
     [
