@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import sys
 import traceback
 import uuid
@@ -18,6 +19,8 @@ def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     is_json = "--output=json" in words or ("--output", "json") in pairwise(words)
     _speak_any_text(is_json)
+    if words[:1] == ["serve"]:  # stopped before anything has begun: that is a clean end too
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         from monitor.cli import run
 

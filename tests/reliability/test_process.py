@@ -1,12 +1,15 @@
 """Process, scheduler and store rows of the failure matrix (F45–F58)."""
 
 import os
+import re
+import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +27,7 @@ from monitor.target import Definition
 from rules.evaluate import Verdict
 from rules.judge import judge
 from rules.pack import load_packs
+from tests.reliability.service import wait_for
 from tests.support import CATALOGUE, SECRETS, configuration, swa
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
@@ -90,6 +94,26 @@ def test_f45_a_slot_is_taken_once_and_a_second_one_of_a_running_target_is_skippe
     assert isinstance(first, Claim)
     assert [second.state, third.state] == ["skipped", "skipped"]
     assert [run.state for run in runs(store, target)] == ["skipped", "running"]
+
+
+@pytest.mark.parametrize("moment", ["it can be told", "its store is there"])
+def test_a_service_that_is_stopped_while_it_starts_ends_as_one_that_runs(moment, tmp_path):
+    environment = {**os.environ, "SMART360_STATE_FOLDER": str(tmp_path)}
+    command = [sys.executable, "-m", "monitor", "serve", "--port", "0"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        if moment == "it can be told":
+            wait_for(lambda: takes_sigterm(process.pid), moment)
+        else:
+            wait_for((tmp_path / "monitor.db").exists, moment)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+    assert (process.returncode, b"Traceback" in told) == (0, False), told
+
+
+def takes_sigterm(pid: int) -> bool:
+    """True once the process has a handler of its own."""
+    (caught,) = re.findall(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def write_late(store: Store, target, claim) -> None:
