@@ -236,7 +236,10 @@ def _pack() -> Schema:
         "stage": "live unless said.", "parameters": "Other values than the rule's defaults.",
     }  # fmt: skip
     objects = {
-        name: {"type": "array", "items": {"type": "object", "propertyNames": {"enum": list(kind.fields)}}}
+        name: {
+            "type": "array",
+            "items": {"type": "object", "propertyNames": {"enum": [*sorted(catalogue.RESERVED), *kind.fields]}},
+        }
         for name, kind in known.types.items()
     }
     test = _told(test_keys, pack._TEST_KEYS, {
