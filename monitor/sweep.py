@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final
 
@@ -292,6 +292,8 @@ def _written(
         unit.counters.observe("sweep_duration", (stage,), (seconds,))
     fault, cure = _worst_gap(reading.configuration)
     unit.sweeps.finish(claim, report.state, now, fault=fault, cure=cure, report=_figures(report, judgement, reading))
+    if reading.wait_s:  # the source asks not to be asked before (F32)
+        unit.targets.set_next_run(target, now + timedelta(seconds=reading.wait_s))
     return report
 
 

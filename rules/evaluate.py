@@ -11,11 +11,12 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
-from baselines.catalogue import ResourceType
+from baselines.catalogue import Catalogue, ResourceType
 from baselines.configuration import ConfigObject
+from baselines.coverage import Reason
 from baselines.values import Canonical, scalar_text
 from rules.expressions import PLACEHOLDER, Language, Undecided, bound, evaluated, language_of
-from rules.facts import Facts, Values
+from rules.facts import Facts, Values, fields_read
 from rules.findings import Evidence, Finding, Kind
 from rules.pack import ANY, CONFIGURATION, Applies, Rule
 from rules.syntax import Shape
@@ -120,9 +121,25 @@ def _without_looking(rule: Rule, facts: Facts, stage: str) -> RuleResult | None:
         reason = facts.configuration.why_unknown(name)
         if reason is not None:
             return RuleResult(rule.id, Verdict.UNDECIDED, (), reason.value, f"{name} was not read ({reason.value})")
+    if gone := sorted(facts.gone & set(_fields(rule, facts.catalogue))) if facts.gone else ():
+        name, lost = gone[0]
+        what = f"no {name} has {lost} any more"
+        return RuleResult(rule.id, Verdict.UNDECIDED, (), Reason.FIELD_MISSING.value, what)
     if not all(_fits(each, facts, stage) for each in rule.applies):
         return RuleResult(rule.id, Verdict.NOT_APPLICABLE)
     return None
+
+
+def _fields(rule: Rule, catalogue: Catalogue) -> Iterator[tuple[str, str]]:
+    """(resource type, field) of all that a rule reads."""
+    if rule.subject in catalogue.types:
+        yield from fields_read(catalogue.types[rule.subject], rule.shape("self"), catalogue)
+    for name, below in rule.shape("configuration").fields.items():
+        yield from fields_read(catalogue.types[name], below, catalogue)
+    for name, below in rule.shape("counts").fields.items():
+        yield from ((name, part) for part in below.child("by").fields)
+        if "active" in below.fields:
+            yield name, "is_active"
 
 
 def _fits(applies: Applies, facts: Facts, stage: str) -> bool:

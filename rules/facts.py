@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from baselines.catalogue import BackReference, Catalogue, Field, FieldType, ResourceType
 from baselines.configuration import ConfigObject, Configuration
+from baselines.coverage import Reason
 from baselines.fingerprints import SecretKey
 from baselines.values import Canonical, fits, is_allowed, scalar_text
 from rules.expressions import PLACEHOLDER
@@ -52,6 +53,10 @@ class Facts:
         self._built: dict[tuple[int, str, str], tuple[dict[str, Any], bool]] = {}
         self._stand_ins: dict[tuple[str, str], frozenset[str]] = {}
         self._shapes: list[Shape] = []  # kept alive: their ids are keys above
+        whole = [gap for gap in configuration.gaps if gap.path and not gap.key]
+        #: Fields that a whole list lost, or that came in another type (F21, F22): told once, judged in no object.
+        self.gone = {(gap.resource_type, gap.path) for gap in whole if gap.reason is Reason.FIELD_MISSING}
+        self._other = {(gap.resource_type, gap.path) for gap in whole if gap.reason is Reason.TYPE_CHANGED}
 
     def objects(self, name: str) -> list[tuple[ConfigObject, Values]]:
         """Objects of a type with their values, decoded once."""
@@ -174,17 +179,23 @@ class Facts:
         """``self`` of a rule ``for: any``; what cannot be decided is left out, so that the rule is undecided."""
         built: dict[str, Any] = {"resource_type": kind.name, "key": each.key}
         if "missing" in shape.fields:
-            built["missing"] = [
+            absent = [
                 field.name
                 for field in kind.fields.values()
                 if field.is_required and not field.is_volatile and values.get(field.name) in (None, "", [])
             ]
+            missing = [field for field in absent if (kind.name, field) not in self.gone]
+            if missing or not absent:
+                built["missing"] = missing
         if "dangling" in shape.fields:
             dangling, unknown = self._dangling(kind, values)
             if dangling or not unknown:
                 built["dangling"] = dangling
         if "not_allowed" in shape.fields:
-            built["not_allowed"] = list(_not_allowed(kind.fields, values))
+            found = list(_not_allowed(kind.fields, values))
+            wrong = [field for field in found if (kind.name, field.split(".")[0]) not in self._other]
+            if wrong or not found:
+                built["not_allowed"] = wrong
         if "too_early" in shape.fields:
             needed = _needed(kind)
             known = [name for name in needed if self.configuration.why_unknown(name) is None]
@@ -265,6 +276,19 @@ def _moment(text: str) -> datetime | None:
 
 def _utc(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def fields_read(kind: ResourceType, shape: Shape, catalogue: Catalogue) -> Iterator[tuple[str, str]]:
+    """(resource type, field) of all that an expression touches below an object, over references both ways."""
+    for name, below in shape.fields.items():
+        field, back = kind.fields.get(name), catalogue.back_references[kind.name].get(name)
+        if field is not None:
+            yield kind.name, name
+        elif back is not None:
+            yield back.source, back.field
+        target = field.target if field is not None else back.source if back is not None else ""
+        if target:
+            yield from fields_read(catalogue.types[target], below, catalogue)
 
 
 def _not_allowed(fields: Mapping[str, Field], values: Values) -> Iterator[str]:

@@ -289,3 +289,13 @@ def test_a_change_put_back_between_two_readings_opens_nothing_and_is_counted(uti
         assert unit.counters.all("changes_unconfirmed") == {("swa", "production"): 1}
         (run,) = unit.sweeps.last(utility.target)
     assert run.report["unconfirmed"] == {"tax": 1}
+
+
+def test_a_source_that_asks_for_a_long_pause_is_asked_next_when_it_is_over(utility):
+    utility.world.fault("429-date", "tax", seconds=86_400)
+    utility.clock.at += timedelta(minutes=1)
+    assert sweep(utility.target, utility.clock.at, utility.deps).state == "partial"
+    with utility.store.read() as unit:
+        next_run = unit.targets.named(utility.target.name).next_run_at
+    assert timedelta(hours=23) < next_run - utility.clock.at <= timedelta(hours=24)
+    utility.world.heal()

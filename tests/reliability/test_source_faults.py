@@ -9,7 +9,11 @@ import pytest
 
 from baselines.coverage import Reason
 from monitor.sandbox.process import SandboxProcess, start_sandbox
+from rules.evaluate import Verdict
+from rules.judge import judge
+from rules.pack import shipped_packs
 from tests.monitor.watch import QUICK, Watch, noted, reasons, swa_file
+from tests.support import CATALOGUE, SECRETS
 
 SCOPE = ("tax", "premise", "holiday", "service_plan", "sub_area", "department", "role_privilege")
 
@@ -438,6 +442,29 @@ def test_f22_another_type_of_value_is_one_gap_and_is_kept(watch: Watch) -> None:
     assert found.values["percentage"] == {"unit": "none", "value": "5.0000"}
 
 
+@pytest.mark.parametrize(
+    ("fault", "options", "reason"),
+    [
+        ("new-field", {}, Reason.UNKNOWN_FIELD),
+        ("field-gone", {"field": "percentage"}, Reason.FIELD_MISSING),
+        ("type-change", {"field": "percentage"}, Reason.TYPE_CHANGED),
+    ],
+)
+def test_a_field_that_is_new_gone_or_changed_is_one_finding_and_none_of_any_rule(
+    watch: Watch, fault: str, options: dict[str, str], reason: Reason
+) -> None:
+    watch.fault(fault, "tax", **options)
+    reading = watch.sweep()
+    assert watch.fired() > 0
+    judgement = judge(
+        reading.configuration, watch.drift(reading), shipped_packs(), CATALOGUE, at=reading.taken_at, secrets=SECRETS
+    )
+    told = [(each.kind.value, each.rule) for each in judgement.findings if each.resource_type == "tax"]
+    assert told == [("coverage", reason.value)]
+    in_range = judgement.results["billing.tax-in-range"].result
+    assert in_range.verdict is (Verdict.PASSED if fault == "new-field" else Verdict.UNDECIDED)
+
+
 @pytest.mark.parametrize("share", [0.5, 1])
 def test_f23_a_great_loss_is_suspect_and_nothing_is_removed(watch: Watch, share: float) -> None:
     watch.fault("mass-loss", "premise", share=share)
@@ -682,6 +709,12 @@ def test_f38_no_redirect_to_another_host_is_followed(watch: Watch) -> None:
 def test_f36_an_answer_byte_by_byte_ends_with_the_time_of_the_request(watch: Watch) -> None:
     watch.patience = replace(QUICK, request_s=0.6, retry_s=0.5)
     watch.fault("slow-loris", "tax", every=0.1)
+    unread_only(watch, "tax", Reason.TIMEOUT)
+
+
+def test_f36_a_black_hole_ends_with_the_time_of_the_request(watch: Watch) -> None:
+    watch.patience = replace(QUICK, request_s=0.6, retry_s=0.5)
+    watch.fault("slow-loris", "tax", silent=True)
     unread_only(watch, "tax", Reason.TIMEOUT)
 
 
