@@ -17,7 +17,7 @@ from typing import Final
 from blake3 import blake3
 
 from baselines import document
-from baselines.errors import InvalidCatalogue, Mistake, shown
+from baselines.errors import InvalidCatalogue, Mistake, did_you_mean, shown
 from baselines.severity import Severity
 
 
@@ -332,8 +332,7 @@ class _Reader:
 
     def unknown_keys(self, node: document.Mapping, known: frozenset[str], path: str) -> None:
         for key in node.items.keys() - known:
-            near = next(iter(get_close_matches(key, known, n=1)), "")
-            mend = f"Did you mean {near}?" if near else "Remove it."
+            mend = did_you_mean(key, known, "Remove it.")
             self.mistake(node.keys[key], path, "unknown_key", f"Unknown key {shown(key)}.", mend)
 
     def severity(self, node: document.Node, path: str, word: object) -> Severity:
@@ -405,8 +404,7 @@ class _Reader:
             self.file = file
             target = self.types[type_name].fields[field_name].target
             if target and target not in self.types:
-                near = next(iter(get_close_matches(target, self.types, n=1)), "")
-                mend = f"Did you mean {near}?" if near else "Name a type of the catalogue."
+                mend = did_you_mean(target, self.types, "Name a type of the catalogue.")
                 self.mistake(node, f"{type_name}.{field_name}", "unknown_name", f"No type {shown(target)}.", mend)
         if not self.mistakes:
             self.check_back_references()

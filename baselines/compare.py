@@ -218,18 +218,9 @@ class _Run:
         )  # fmt: skip
 
     def add(
-        self,
-        name: str,
-        one: ConfigObject,
-        path: str,
-        op: Op,
-        old: Canonical,
-        new: Canonical,
-        severity: Severity,
-        steps: tuple[str | int, ...],
-        place: int = -1,
-        seen: ConfigObject | None = None,
-    ) -> None:
+        self, name: str, one: ConfigObject, path: str, op: Op, old: Canonical, new: Canonical, severity: Severity,
+        steps: tuple[str | int, ...], place: int = -1, seen: ConfigObject | None = None,
+    ) -> None:  # fmt: skip
         about = seen.about if seen is not None else {}
         self.changes.append(
             Change(

@@ -86,13 +86,9 @@ Take: TypeAlias = Callable[[str, int, Node], bool]
 
 
 def read_document(
-    data: bytes,
-    name: str,
-    *,
-    limits: Limits = CONFIGURATION_LIMITS,
-    take: Take | None = None,
+    data: bytes, name: str, *, limits: Limits = CONFIGURATION_LIMITS, take: Take | None = None,
     mistakes: list[Mistake] | None = None,
-) -> Node:
+) -> Node:  # fmt: skip
     """Read one document; the name's ending says whether it must be JSON and whether it is packed.
 
     Args:

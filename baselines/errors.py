@@ -1,7 +1,8 @@
 """Errors of every package begin here. A subclass is a kind; an instance says what, where, how to mend."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final
 from unicodedata import category
 
@@ -22,6 +23,12 @@ def shown_path(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(_escaped(character) if category(character) in _UNSEEN else character for character in text)
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str, *, cutoff: float = 0.6) -> str:
+    """How to mend a word that is none of those known: by the nearest of them, else ``otherwise``."""
+    near = get_close_matches(word, list(known), n=1, cutoff=cutoff)
+    return f"Did you mean {near[0]}?" if near else otherwise
 
 
 def _escaped(character: str) -> str:

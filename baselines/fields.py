@@ -5,7 +5,7 @@ place; then DeepDiff, which is used here and nowhere else, walks what is left.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import Any, Final
@@ -213,16 +213,12 @@ def _walked(
                 if inner.op is Op.ADDED and len(inner.steps) == 2:
                     listed = whole_new.get(str(inner.steps[0]))
                     place = listed.index(inner.new) if isinstance(listed, list) else -1
-                yield Difference(inner.path, inner.op, inner.old, inner.new, inner.steps, place)
+                yield replace(inner, place=place)
 
 
 def _leaves(keyed: dict[str, Any], fields: Mapping[str, Field]) -> dict[str, Any]:
     def leaf(value: Any) -> Any:
-        return (
-            _Leaf(orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode())
-            if isinstance(value, dict | list)
-            else value
-        )
+        return _Leaf(spelled(value)) if isinstance(value, dict | list) else value
 
     result: dict[str, Any] = {}
     for name, value in keyed.items():

@@ -257,14 +257,9 @@ class _Reader:
         seen.objects.append(made)
 
     def problem(
-        self,
-        type_name: str,
-        kind: ResourceType | None,
-        index: int,
-        node: document.Mapping,
-        raw: Mapping[str, Raw],
+        self, type_name: str, kind: ResourceType | None, index: int, node: document.Mapping, raw: Mapping[str, Raw],
         problem: Problem,
-    ) -> None:
+    ) -> None:  # fmt: skip
         place: document.Node = node
         path = self.name_of(type_name, kind, index, raw)
         for part in problem.where:

@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from baselines import document
 from baselines.catalogue import RESERVED, Catalogue, load_catalogue
-from baselines.errors import InvalidInput, Mistake, shown, shown_path
+from baselines.errors import InvalidInput, Mistake, did_you_mean, shown, shown_path
 from baselines.reader import raw_value, read_file
 from baselines.severity import Severity
 from baselines.values import Raw
@@ -298,8 +298,7 @@ class _Loader:
 
     def unknown_keys(self, node: document.Mapping, known: frozenset[str], path: str) -> None:
         for key in node.items.keys() - known:
-            near = next(iter(get_close_matches(key, known, n=1)), "")
-            mend = f"Did you mean {near}?" if near else f"Known: {', '.join(sorted(known))}."
+            mend = did_you_mean(key, known, f"Known: {', '.join(sorted(known))}.")
             self.mistake(node.keys[key], path, "unknown_key", f"Unknown key {shown(key)}.", mend)
 
     def applies(self, node: document.Mapping) -> tuple[Applies, ...]:
@@ -443,8 +442,7 @@ class _Loader:
                 self.refused(node.items["expect"], path, refused)
             return None
         for unknown in shapes.get("parameters", Shape()).fields.keys() - parameters.keys():
-            near = next(iter(get_close_matches(unknown, parameters, n=1)), "")
-            mend = f"Did you mean {near}?" if near else "Declare it under parameters."
+            mend = did_you_mean(unknown, parameters, "Declare it under parameters.")
             self.mistake(node.items["expect"], path, "unknown_name", f"No parameter {unknown}.", mend)
         return shapes, lets, placeholders
 
@@ -546,10 +544,9 @@ class _Loader:
                     self.mistake(item, where, "not_an_object", "An object is a mapping.", "Write {field: value}.")
                     continue
                 for unknown in item.items.keys() - self.catalogue.types[type_name].fields.keys() - RESERVED:
-                    near = next(iter(get_close_matches(unknown, self.catalogue.types[type_name].fields, n=1)), "")
                     what = f"{type_name} has no field {shown(unknown)}."
-                    self.mistake(item.keys[unknown], where, "unknown_name", what,
-                                 f"Did you mean {near}?" if near else "Remove it.")  # fmt: skip
+                    mend = did_you_mean(unknown, self.catalogue.types[type_name].fields, "Remove it.")
+                    self.mistake(item.keys[unknown], where, "unknown_name", what, mend)
                 objects[type_name].append({key: raw_value(value) for key, value in item.items.items()})
         if len(self.mistakes) > before:
             return None

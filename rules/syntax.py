@@ -61,6 +61,10 @@ def _checked_expr() -> Any:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("tree.CheckedExpr"))
 
 
+def _checked(serialised: bytes) -> Any:
+    return _checked_expr().FromString(any_pb2.Any.FromString(serialised).value)
+
+
 @dataclass(slots=True)
 class Shape:
     """Fields and links that expressions touch below one value."""
@@ -109,8 +113,7 @@ class Reads:
 
 def reads_of(serialised: bytes) -> Reads:
     """Work out what a checked expression reads."""
-    envelope = any_pb2.Any.FromString(serialised)
-    checked = _checked_expr().FromString(envelope.value)
+    checked = _checked(serialised)
     messages = {entry.key: entry.value.message_type for entry in checked.type_map if entry.value.message_type}
     walk = _Walk(messages)
     walk.values(checked.expr, {})
@@ -119,9 +122,8 @@ def reads_of(serialised: bytes) -> Reads:
 
 def depth_of(serialised: bytes) -> int:
     """How deeply the expression nests, macros expanded not counted."""
-    envelope = any_pb2.Any.FromString(serialised)
     deepest = 0
-    stack = [(_checked_expr().FromString(envelope.value).expr, 1)]
+    stack = [(_checked(serialised).expr, 1)]
     while stack:
         expr, depth = stack.pop()
         deepest = max(deepest, depth)
@@ -252,9 +254,8 @@ def growth_of(serialised: bytes) -> int:
 
     The engine bounds steps, not sizes: a text doubled by each of 25 names takes gigabytes in few steps.
     """
-    envelope = any_pb2.Any.FromString(serialised)
     growth = _Growth()
-    growth.of(_checked_expr().FromString(envelope.value).expr, {})
+    growth.of(_checked(serialised).expr, {})
     return growth.most
 
 

@@ -2,11 +2,10 @@
 
 import sys
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final
 
-from baselines.errors import Smart360Error, shown
+from baselines.errors import Smart360Error, did_you_mean, shown
 
 
 class UnknownCommand(Smart360Error):
@@ -85,8 +84,7 @@ def run(words: list[str]) -> int:
         options.append(words[0])
         words = words[1:]
     if unknown := [each for each in options if each not in OPTIONS]:
-        near = get_close_matches(unknown[0], OPTIONS, n=1)
-        mend = f"Did you mean {near[0]}?" if near else "See: smart360-monitor --help."
+        mend = did_you_mean(unknown[0], OPTIONS, "See: smart360-monitor --help.")
         raise UnknownCommand("no such option.", where=unknown[0], mend=mend)
     if "--version" in options:
         from importlib import metadata
@@ -98,8 +96,7 @@ def run(words: list[str]) -> int:
         return 0
     name = words[0]
     if name not in COMMANDS:
-        near = get_close_matches(name, COMMANDS, n=1)
-        mend = f"Did you mean {near[0]}?" if near else "See: smart360-monitor --help."
+        mend = did_you_mean(name, COMMANDS, "See: smart360-monitor --help.")
         raise UnknownCommand("no such command.", where=shown(name), mend=mend)
     from monitor.cli import tell
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from baselines.errors import Smart360Error
+from baselines.errors import Smart360Error, did_you_mean
 from baselines.severity import Severity
 from monitor.cli import tell
 from monitor.cli.context import deps, fingerprint_key
@@ -85,8 +85,7 @@ def chosen_packs(words: Sequence[str], *, is_shipped: bool) -> "Packs":
     paths = [word for word in named if word not in known]
     for word in paths:
         if not Path(word).exists():
-            near = get_close_matches(word, known, n=1)
-            mend = f"Did you mean {near[0]}?" if near else f"Name a file, a folder, or one of {', '.join(known)}."
+            mend = did_you_mean(word, known, f"Name a file, a folder, or one of {', '.join(known)}.")
             raise BadArgument("neither a pack nor a file.", where=f"--packs {word}", mend=mend)
     picked = [known[word] for word in dict.fromkeys(named) if word in known]
     beside = Packs(tuple(picked) if picked or not is_shipped else ours)

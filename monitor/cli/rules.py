@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from baselines.errors import shown
+from baselines.errors import did_you_mean, shown
 from baselines.severity import Severity
 from monitor.cli import BadUsage, tell
 from monitor.cli.context import deps
@@ -96,8 +96,7 @@ def show(
     packs = wired.packs
     found = packs.by_id.get(rule)
     if found is None:
-        near = get_close_matches(rule, packs.by_id, n=1)
-        mend = f"Did you mean {near[0]}?" if near else "See: smart360-monitor rules list."
+        mend = did_you_mean(rule, packs.by_id, "See: smart360-monitor rules list.")
         raise NotFound("no such rule.", where=rule, mend=mend)
     from rules.packtest import messages_of
 

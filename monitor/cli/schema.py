@@ -1,12 +1,12 @@
 """``schema``."""
 
 import sys
-from difflib import get_close_matches
 from importlib import resources
 from typing import Annotated
 
 import typer
 
+from baselines.errors import did_you_mean
 from monitor.cli import tell
 from monitor.errors import NotFound
 
@@ -22,7 +22,7 @@ def schema(name: Annotated[str, typer.Argument(help="What the file is; without i
     if name in known:
         sys.stdout.write(known[name].read_text(encoding="utf-8"))
     elif name:
-        mend = f"Known: {', '.join(get_close_matches(name, known, n=1) or sorted(known))}."
+        mend = did_you_mean(name, known, f"Known: {', '.join(sorted(known))}.")
         raise NotFound("no such schema.", where=tell.shown_whole(name), mend=mend)
     else:
         for each in sorted(known):

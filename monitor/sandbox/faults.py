@@ -179,20 +179,29 @@ def _meets(active: Active, asked: Asked) -> bool:
 # Answers instead of the list
 
 
-@fault("empty-404", Stage.ASK, "a list answers as an empty one does")
-def _empty(active: Active, asked: Asked, _: Any) -> Answer:
+def _answers(
+    name: str, what: str, answer: Callable[[Active, Asked], Answer], on: frozenset[str] = ON_READS,
+    times: int | None = None,
+) -> None:  # fmt: skip
+    fault(name, Stage.ASK, what, on=on, times=times)(lambda active, asked, _: answer(active, asked))
+
+
+def _denied(active: Active, _: Asked) -> Answer:
+    return refused(int(active.options.get("status", 403)), "You do not have permission to perform this action.")
+
+
+def _page(status: int, text: str) -> Answer:
+    return Answer(status, text.encode(), {"content-type": "text/html; charset=utf-8"})
+
+
+def _titled(_: Active, asked: Asked) -> Answer:
     assert asked.route is not None
     return not_found(asked.route.kind.title)
 
 
-@fault("wrong-path-404", Stage.ASK, "every path answers 404, as if the API had moved", on=ON_READS)
-def _wrong_path(active: Active, asked: Asked, _: Any) -> Answer:
-    return not_found()
-
-
-@fault("wrong-utility", Stage.ASK, "the utility is unknown", on=ON_OBJECTS | {"utility"})
-def _wrong_utility(active: Active, asked: Asked, _: Any) -> Answer:
-    return not_found()
+_answers("empty-404", "a list answers as an empty one does", _titled, ON_LISTS)
+_answers("wrong-path-404", "every path answers 404, as if the API had moved", lambda *_: not_found())
+_answers("wrong-utility", "the utility is unknown", lambda *_: not_found(), ON_OBJECTS | {"utility"})
 
 
 @fault("token-expired", Stage.ASK, "the token dies at a request (options: after, how many pass)", on=ON_READS, times=1)
@@ -205,9 +214,10 @@ def _token_expired(active: Active, asked: Asked, _: Any) -> Answer | None:
     return answer
 
 
-@fault("login-refused", Stage.ASK, "right credentials are refused", on=frozenset(("login",)))
-def _login_refused(active: Active, asked: Asked, _: Any) -> Answer:
-    return refused(401, "Unable to log in with the credentials provided.")
+_answers(
+    "login-refused", "right credentials are refused",
+    lambda *_: refused(401, "Unable to log in with the credentials provided."), frozenset(("login",)),
+)  # fmt: skip
 
 
 @fault("forbidden-some", Stage.ASK, "some lists are forbidden (options: status, 403 or 401)", on=ON_OBJECTS)
@@ -215,33 +225,17 @@ def _forbidden_some(active: Active, asked: Asked, _: Any) -> Answer | None:
     assert asked.route is not None
     if not active.lists and sum(asked.route.thing.encode()) % 5:  # where none is named, every fifth or so
         return None
-    return refused(int(active.options.get("status", 403)), "You do not have permission to perform this action.")
+    return _denied(active, asked)
 
 
-@fault("forbidden-all", Stage.ASK, "everything is forbidden", on=ON_READS)
-def _forbidden_all(active: Active, asked: Asked, _: Any) -> Answer:
-    return refused(int(active.options.get("status", 403)), "You do not have permission to perform this action.")
-
-
-@fault("html-200", Stage.ASK, "a page for people, with status 200", on=ON_READS)
-def _html(active: Active, asked: Asked, _: Any) -> Answer:
-    page = b"<!doctype html><title>Maintenance</title><h1>We will be back soon</h1>"
-    return Answer(200, page, {"content-type": "text/html; charset=utf-8"})
-
-
-def _status_fault(name: str, status: int, what: str, times: int | None) -> None:
-    def answer(active: Active, asked: Asked, _: Any) -> Answer:
-        if status == 500:
-            return Answer(500, b"<h1>Server Error (500)</h1>", {"content-type": "text/html"})
-        page = f"<html><h1>{status}</h1><hr>nginx</html>".encode()
-        return Answer(status, page, {"content-type": "text/html"})
-
-    fault(name, Stage.ASK, what, on=ON_READS, times=times)(answer)
-
-
-for _status in (500, 502, 503, 504):
-    _status_fault("500-once" if _status == 500 else str(_status), _status, f"{_status}, usually once", 1)
-_status_fault("500-always", 500, "500 until switched off", None)
+_answers("forbidden-all", "everything is forbidden", _denied)
+_MAINTENANCE: Final = "<!doctype html><title>Maintenance</title><h1>We will be back soon</h1>"
+_answers("html-200", "a page for people, with status 200", lambda *_: _page(200, _MAINTENANCE))
+_answers("500-once", "500, usually once", lambda *_: _page(500, "<h1>Server Error (500)</h1>"), times=1)
+_answers("502", "502, usually once", lambda *_: _page(502, "<html><h1>502</h1><hr>nginx</html>"), times=1)
+_answers("503", "503, usually once", lambda *_: _page(503, "<html><h1>503</h1><hr>nginx</html>"), times=1)
+_answers("504", "504, usually once", lambda *_: _page(504, "<html><h1>504</h1><hr>nginx</html>"), times=1)
+_answers("500-always", "500 until switched off", lambda *_: _page(500, "<h1>Server Error (500)</h1>"))
 
 
 @fault("429-seconds", Stage.ASK, "too many requests (options: seconds, 7)", on=ON_READS, times=1)
@@ -410,31 +404,31 @@ def _new_field(active: Active, asked: Asked, rows: list[dict[str, Any]]) -> list
     return [{**row, name: value} for row in rows]
 
 
-@fault("field-gone", Stage.ROWS, "a field is gone from all rows (options: field)")
-def _field_gone(active: Active, asked: Asked, rows: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    each = _plain_field(asked, active, _ANY)
-    if each is None or asked.route is None:
-        return None
-    wire = asked.route.names[each.name]
-    return [{name: value for name, value in row.items() if name != wire} for row in rows]
+def _on_field(
+    name: str, what: str, types: tuple[FieldType, ...], changed: Callable[[dict[str, Any], str, Field], dict[str, Any]]
+) -> None:
+    def change(active: Active, asked: Asked, rows: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+        each = _plain_field(asked, active, types)
+        if each is None or asked.route is None:
+            return None
+        wire = asked.route.names[each.name]
+        return [changed(row, wire, each) for row in rows]
+
+    fault(name, Stage.ROWS, f"{what} (options: field)")(change)
 
 
-@fault("type-change", Stage.ROWS, "a text becomes an object (options: field)")
-def _type_change(active: Active, asked: Asked, rows: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    each = _plain_field(asked, active, _SIMPLE)
-    if each is None or asked.route is None:
-        return None
-    wire = asked.route.names[each.name]
-    return [{**row, wire: {"value": row[wire], "unit": "none"}} for row in rows]
-
-
-@fault("mass-change", Stage.ROWS, "every row has changed in one field (options: field)")
-def _mass_change(active: Active, asked: Asked, rows: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    each = _plain_field(asked, active, _WRITTEN)
-    if each is None or asked.route is None:
-        return None
-    wire = asked.route.names[each.name]
-    return [{**row, wire: _another(each, row[wire])} for row in rows]
+_on_field(
+    "field-gone", "a field is gone from all rows", _ANY,
+    lambda row, wire, _: {name: value for name, value in row.items() if name != wire},
+)  # fmt: skip
+_on_field(
+    "type-change", "a text becomes an object", _SIMPLE,
+    lambda row, wire, _: {**row, wire: {"value": row[wire], "unit": "none"}},
+)  # fmt: skip
+_on_field(
+    "mass-change", "every row has changed in one field", _WRITTEN,
+    lambda row, wire, each: {**row, wire: _another(each, row[wire])},
+)  # fmt: skip
 
 
 def _another(each: Field, value: Any, by: int = 1) -> Any:

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from baselines import document
 from baselines.catalogue import RESERVED, Catalogue, Field, FieldType, ResourceType
-from baselines.errors import InvalidConfiguration, Mistake, Smart360Error
+from baselines.errors import InvalidConfiguration, Mistake, Smart360Error, did_you_mean
 from baselines.values import Unreadable, boolean, key_text, parse_value
 
 START: Final = datetime(2026, 11, 24, 14, 12, tzinfo=UTC)  #: of the world, so that every year shows the same
@@ -174,8 +174,7 @@ class World:
             ImpossibleChange: there is no such type.
         """
         if resource_type not in self.lists:
-            near = self.catalogue.nearest(resource_type)
-            mend = f"Did you mean {near}?" if near else "Name a type of the catalogue."
+            mend = did_you_mean(resource_type, self.catalogue.types, "Name a type of the catalogue.", cutoff=0.75)
             raise ImpossibleChange(f"No resource type {resource_type}.", where=resource_type, mend=mend)
         return self.lists[resource_type]
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from baselines.catalogue import Catalogue
@@ -76,9 +75,7 @@ class Source(Protocol):
 
     async def __aenter__(self) -> "Source": ...
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None: ...
+    async def __aexit__(self, *_: object) -> None: ...
 
     async def begin(self) -> tuple[str, ...] | None:
         """Log in and prove that the utility is there; the user's own privileges, None if they cannot be asked."""

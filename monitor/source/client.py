@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from types import TracebackType
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -109,10 +108,8 @@ class Client:
         await self._client.__aenter__()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        await self._client.__aexit__(kind, error, at)
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
 
     # What is asked of a source
 

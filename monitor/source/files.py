@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 from blake3 import blake3
@@ -46,9 +45,7 @@ class Folder:
     async def __aenter__(self) -> "Folder":
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._found.clear()
 
     async def begin(self) -> tuple[str, ...] | None:

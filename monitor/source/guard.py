@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
@@ -72,22 +72,15 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         self._allowed_hosts, self._resolve = allowed_hosts, resolve
         self._inner = httpcore.AnyIOBackend()
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
+    async def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
         """Connect to the first of the host's addresses that answers."""
         addresses = await addresses_of(host, port, self._allowed_hosts, self._resolve)
         for address in addresses[:-1]:
             try:
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+                return await self._inner.connect_tcp(address, port, *args, **kwargs)
             except httpcore.NetworkError:
                 continue
-        return await self._inner.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
+        return await self._inner.connect_tcp(addresses[-1], port, *args, **kwargs)
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
