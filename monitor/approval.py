@@ -209,7 +209,8 @@ def mark_finding(number: str, mark: Mark, reason: str, actor: str, deps: Deps) -
         unit.findings.mark(known, mark, actor, reason.strip(), now)
         unit.audit.append(
             deps.audit_key, at=now, actor=actor, tenant=name.split("/")[0], action="finding.mark",
-            object=f"{name} finding {known.number}", content=mark.value, reason=reason.strip(),
+            object=f"{name} finding {known.number}: {mark}", content=known.finding.evidence_digest,
+            reason=reason.strip(),
         )  # fmt: skip
     return found
 

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from monitor.approval import propose_baseline
+from monitor.approval import mark_finding, propose_baseline
 from monitor.clock import SetClock
 from monitor.demo import running_demo
 from monitor.sweep import sweep
 from monitor.web.app import create_app, serve_in_thread
+from rules.precision import Mark
 
+DOUBTED = "billing.every-area-has-plans"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -60,6 +62,10 @@ def _trouble(demo, clock):
     sweep(put["part"], clock.at, demo.deps)
     demo.sandbox.client.post("/sandbox/faults", json={"name": "login-refused"})
     sweep(put["lost"], clock.at, demo.deps)
+    with demo.deps.store.read() as unit:
+        found = [known.number for _, known in unit.findings.open() if known.finding.rule == DOUBTED]
+    for number in found:
+        mark_finding(number, Mark.NOT_USEFUL, "planned <b>, see RFC 7", "nisha.rao", demo.deps)
 
 
 EVERYWHERE = pytest.mark.parametrize(
@@ -68,7 +74,7 @@ EVERYWHERE = pytest.mark.parametrize(
 
 
 @pytest.mark.parametrize(
-    "name", ["", *(f"targets/{each}/production" for each in ("swa", "new", "old", "part", "lost"))]
+    "name", ["", "rules", *(f"targets/{each}/production" for each in ("swa", "new", "old", "part", "lost"))]
 )
 @EVERYWHERE
 def test_every_state_reads_well_everywhere(page, troubled, name, scheme, width):
@@ -117,7 +123,7 @@ def test_print_is_black_on_white_without_bars_and_with_everything_open(page, sit
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
 
 
-@pytest.mark.parametrize("path", ["/", "/targets/swa/production", "/targets/nobody/here"])
+@pytest.mark.parametrize("path", ["/", "/rules", "/targets/swa/production", "/targets/nobody/here"])
 @EVERYWHERE
 def test_a_page_reads_well_everywhere_and_asks_nobody_else(page, site, path, scheme, width):
     reads_well(page, site, path, scheme, width)
@@ -135,6 +141,18 @@ def reads_well(page, site, path, scheme, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     violations = Axe().run(page, options={"runOnly": RULES}).response["violations"]
     assert [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in violations] == []
+
+
+def test_a_doubted_rule_leads_the_page_of_rules_and_its_marks_stand_at_the_target(page, troubled):
+    page.goto(troubled)
+    page.get_by_role("link", name="Rules").click()
+    assert page.locator("h1").inner_text() == "1 of 299 rules is proposed for review."
+    row = page.locator("section[aria-labelledby=review] tbody tr")
+    assert row.count() == 1
+    assert DOUBTED in row.inner_text()
+    assert page.locator("section[aria-labelledby=failing] tbody tr").count() == 5
+    page.goto(f"{troubled}/targets/swa/production")
+    assert page.get_by_text("Marked not useful by nisha.rao: planned <b>, see RFC 7").first.is_visible()
 
 
 def test_the_fleet_leads_to_the_target_and_every_figure_equals_its_list(page, site):
