@@ -43,6 +43,7 @@ class Last:
     privileges: tuple[str, ...] = ()
     suspects: Mapping[str, str] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()  #: of the last snapshot
+    gone: Mapping[str, str] = field(default_factory=dict)  #: as ``Reading.gone``
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,14 @@ class Reading:
     decoded_objects: int
     known: Mapping[str, ObjectList]  #: the newest reading of each list, as ``Last.lists`` wants it
     unconfirmed: Mapping[str, int] = field(default_factory=dict)  #: by list: changes that only one reading showed
+    #: Keys of objects that are gone and still referred to, by ``type/id``: such a reference reads as it
+    #: did, so that a removal is told once and not also of everything that refers to it.
+    gone: Mapping[str, str] = field(default_factory=dict)
     wait_s: float = 0  #: the source asks not to be asked again before
 
     def last(self) -> Last:
         """What the next sweep needs to know."""
-        return Last(self.known, self.seals, self.privileges, self.suspects, self.configuration.gaps)
+        return Last(self.known, self.seals, self.privileges, self.suspects, self.configuration.gaps, self.gone)
 
 
 def collect(
@@ -131,6 +135,7 @@ class _Sweep:
         self.extra: dict[str, dict[str, Row]] = defaultdict(dict)  #: by type and id: objects that no list shows
         self.nowhere: set[tuple[str, str]] = set()  #: types and ids that nobody knows
         self.unsure: set[tuple[str, str]] = set()  #: of these: could not be asked for
+        self.gone: dict[str, str] = dict(last.gone)
         self.reread: set[str] = set()
         self.faults: Counter[str] = Counter()
         self.decoded = 0
@@ -477,13 +482,24 @@ class _Sweep:
         is_read = is_own or each.target in self.lists
         if is_read and (each.target, value.id) not in self.unsure:
             decoded.dangling.add((each.target, value.id))
-            return value.label or value.id
+            return self._gone_key(each.target, value.id, own if is_own else self._keys_of(each.target)) or (
+                value.label or value.id
+            )
         what = f"It refers to {self.catalogue.types[each.target].plural}, which could not be read."
         mend = f"See why {each.target} could not be read."
         if each.name in kind.key:
             raise SourceFault(Reason.UNRESOLVED, what, where=kind.name, mend=mend)
         decoded.note(Gap(kind.name, Reason.UNRESOLVED, path=each.name, detail=_said(what), mend=mend))
         return value.label or value.id
+
+    def _gone_key(self, target: str, identity: str, now: Mapping[str, str]) -> str:
+        """The key an object had that is gone; "" where nobody knows it, or another object has it now."""
+        name = f"{target}/{identity}"
+        before = self.last.lists.get(target)
+        if name not in self.gone and before is not None:
+            self.gone |= {f"{target}/{each.id}": each.key for each in before.objects if each.id == identity}
+        key = self.gone.get(name, "")
+        return "" if key in now.values() else key
 
     def _canonical(self, kind: ResourceType, raw: Row, decoded: _Decoded) -> ConfigObject:
         done = self.form.canonicalise(kind.name, raw)
@@ -671,8 +687,13 @@ class _Sweep:
             decoded_objects=self.decoded,
             known=known,
             unconfirmed=dict(self.unconfirmed),
+            gone={name: key for name, key in self.gone.items() if not self._is_back(name)},
             wait_s=self.wait_s,
         )
+
+    def _is_back(self, name: str) -> bool:
+        target, _, identity = name.partition("/")
+        return target in self.lists and identity in self._keys_of(target)
 
     def _clock_note(self, now: datetime) -> dict[str, str]:
         date = self.source.date

@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final
@@ -167,7 +167,7 @@ def _read(target: Target, deps: Deps) -> tuple[Reading, Memory]:
         last_snapshot = unit.snapshots.last(target)
     last = Last(
         known, memory.seals, memory.privileges, memory.suspects,
-        last_snapshot.configuration.gaps if last_snapshot is not None else (),
+        last_snapshot.configuration.gaps if last_snapshot is not None else (), memory.gone,
     )  # fmt: skip
     reading = collect(
         deps.source(target), deps.catalogue, target.scope(deps.catalogue), last,
@@ -187,7 +187,7 @@ def _keep(claim: Claim, reading: Reading, memory: Memory, deps: Deps) -> None:
         unit.snapshots.remember(
             claim.target,
             Memory(reading.seals, reading.suspects, reading.privileges, memory.results,
-                   unit.snapshots.keep_lists(reading.known)),
+                   unit.snapshots.keep_lists(reading.known), reading.gone),
         )  # fmt: skip
         _count(unit, claim.target, reading)
 
@@ -284,9 +284,7 @@ def _written(
     utility = next((one.values for one in reading.configuration.objects("utility")), {})
     unit.targets.set_title(target, str(utility.get("name", "")))
     memory = unit.snapshots.memory(target)
-    unit.snapshots.remember(
-        target, Memory(memory.seals, memory.suspects, memory.privileges, judgement.results, memory.known)
-    )
+    unit.snapshots.remember(target, replace(memory, results=judgement.results))
     report = _report(claim, reading, judgement, settlement, planned, len(quiet), stages)
     for stage, seconds in stages.seconds.items():
         unit.counters.observe("sweep_duration", (stage,), (seconds,))

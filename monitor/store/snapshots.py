@@ -71,6 +71,7 @@ class Memory:
     privileges: tuple[str, ...] = ()
     results: Mapping[str, Kept] = field(default_factory=dict)
     known: Mapping[str, str] = field(default_factory=dict)  #: newest reading of each list, by its content
+    gone: Mapping[str, str] = field(default_factory=dict)  #: keys of what is gone and still referred to
 
 
 class Snapshots:

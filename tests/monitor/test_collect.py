@@ -212,3 +212,32 @@ def test_a_second_source_gives_the_same_configuration_by_its_manifest() -> None:
         hydra.world.lists["holiday"].remove(record)
         source = open_source(connection, CATALOGUE, manifest=hydra_manifest(), allowed_hosts=LOOPBACK)
         assert read(source, ALL, last).configuration.lists["holiday"].count == 12
+
+
+def test_a_removal_is_told_once_and_not_of_what_refers_to_it(sandbox: SandboxProcess) -> None:
+    watch = Watch(sandbox, ("tax", "service_plan", "city")).as_new()
+    watch.sweep()
+    watch.change("remove", "tax", "ULF-GRE")
+    gone = ("removed", "tax", "ULF-GRE", "")
+    assert watch.changes(watch.sweep()) == [gone]
+    # The plans are decoded anew, and nobody shows any more how the tax was called.
+    watch.change("set", "service_plan", "RES-VAR", "name", "Residential by volume")
+    assert watch.changes(watch.sweep()) == [("changed", "service_plan", "RES-VAR", "name"), gone]
+    assert list(watch.last.gone.values()) == ["ULF-GRE"]
+
+
+def test_a_reference_to_what_is_gone_does_not_pass_for_one_to_another_object_with_that_key(
+    sandbox: SandboxProcess,
+) -> None:
+    watch = Watch(sandbox, ("tax", "service_plan")).as_new()
+    first = watch.sweep()
+    (tax,) = [each for each in first.configuration.objects("tax") if each.key == "ULF-GRE"]
+    # Under another id: what the plans refer to is still not there.
+    other = {"id": "00000000-0000-4000-8000-00000000abcd", "code": "ULF-GRE-2", "name": "Another", "percentage": "6",
+             "effective_from": "2026-07-01"}  # fmt: skip
+    watch.change("add", "tax", "ULF-GRE-2", value=other)
+    watch.change("remove", "tax", "ULF-GRE")
+    watch.sweep()
+    watch.change("set", "tax", "ULF-GRE-2", "code", tax.key)
+    changes = watch.changes(watch.sweep())
+    assert ("added", "service_plan", "RES-VAR", "taxes[Gresham utility license fee]") in changes
