@@ -219,7 +219,7 @@ def inject(folder: Path, true: int, harmless: int, seed: int) -> Count:
         print(
             f"\ndrift injection, seed {seed}: {count.true:,} true changes ({count.alone:,} alone, the others up to "
             f"{max(AT_ONCE)} at once) among {count.harmless:,} harmless rewrites in {count.sweeps:,} sweeps under "
-            f"{len(MODES)} modes of F8–F17; {count.hidden.total():,} hidden by design, told as coverage and afterwards; "
+            f"{len(MODES)} modes of F8–F17; {count.hidden.total():,} hidden by design, told as coverage and then told; "
             f"missed in {missed} sweeps, false in {besides}\n{dict(sorted(count.kinds.items()))}"
         )
         return count
