@@ -6,6 +6,7 @@ made here: the base with the accepted changes.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import orjson
 
@@ -46,7 +47,7 @@ def apply(changes: Iterable[Change], old: Configuration, catalogue: Catalogue) -
     }
     for name in touched:
         lists[name] = ObjectList.of(name, _applied(name, old, by_type.get(name, {}), renames, catalogue), old.version)
-    return Configuration(lists=lists, version=old.version, about=old.about, gaps=old.gaps, file=old.file)
+    return replace(old, lists=lists)
 
 
 def _changed_values(

@@ -1,14 +1,14 @@
 """Proposals, decisions and baselines: what a person approved, bound to its content (contracts §7). Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from baselines.apply import apply
 from baselines.catalogue import Catalogue
 from baselines.compare import Change, Comparison
-from baselines.configuration import Configuration
+from baselines.configuration import Configuration, ObjectList
 from baselines.errors import ApprovalRefused
 
 
@@ -126,7 +126,10 @@ def review(
         for each in comparison.changes
         if (found := current.get(change_key(each))) is not None and found.decision is Decision.ACCEPT
     ]
-    result = apply(accepted, base, catalogue) if accepted else base
+    made = apply(accepted, base, catalogue) if accepted else base
+    # All that was read was laid before the reviewer, so the next baseline knows of it, if only as none.
+    further = {name: ObjectList.of(name, (), made.version) for name in snapshot.lists if name not in made.lists}
+    result = replace(made, lists={**made.lists, **further}, declared=snapshot.declared)
     return Review(proposal, comparison, current, result)
 
 

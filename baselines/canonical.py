@@ -100,7 +100,7 @@ class Canonicaliser:
     def configuration(self, lists: Mapping[str, Iterable[ConfigObject]], **rest: Any) -> Configuration:
         """Lists of canonical objects as a configuration; ``rest``: about, gaps, file."""
         made = {name: ObjectList.of(name, objects, self.version) for name, objects in lists.items()}
-        return Configuration(lists=made, version=self.version, **rest)
+        return Configuration(lists=made, version=self.version, **{"declared": self.catalogue.declared, **rest})
 
 
 class _Run:
@@ -224,4 +224,5 @@ def renewed(configuration: Configuration, form: Canonicaliser) -> Configuration:
             done = form.canonicalise(name, raw)
             objects.append(done.object)
         lists[name] = objects
-    return form.configuration(lists, about=configuration.about, gaps=configuration.gaps, file=configuration.file)
+    kept = {name: getattr(configuration, name) for name in ("about", "gaps", "file", "declared")}
+    return form.configuration(lists, **kept)

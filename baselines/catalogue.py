@@ -7,7 +7,7 @@ or a severity for a misspelt field is refused with file and line.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property, lru_cache
@@ -139,6 +139,8 @@ class Catalogue:
     types: Mapping[str, ResourceType]
     modules: tuple[Module, ...]
     version: str
+    #: Fields that an overlay brought, as ``type.field``, and what each means; older baselines do not know them.
+    declared: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def back_references(self) -> Mapping[str, Mapping[str, BackReference]]:
@@ -223,12 +225,57 @@ def read_catalogue(files: Mapping[str, bytes]) -> Catalogue:
     return reader.finish()
 
 
+def extended(
+    base: Catalogue, file: str, types: document.Node | None, fields: document.Node | None
+) -> tuple[Catalogue, tuple[Mistake, ...]]:
+    """A catalogue with further types and fields, and every mistake in them; with one, ``base`` itself.
+
+    Args:
+        file: stands in mistakes.
+        types: type → as in a catalogue file, and its ``module``, which must be known.
+        fields: type → further fields. What is known already cannot be said anew.
+    """
+    reader = _Reader()
+    reader.file, reader.types, reader.modules = file, dict(base.types), list(base.modules)
+    start = types or fields or document.Mapping(1, 1)
+    reader.places = {(name, each): (file, start) for name, kind in base.types.items() for each in kind.fields}
+    for place in (types, fields):
+        if place is not None and not isinstance(place, document.Mapping):
+            reader.mistake(place, "", "not_a_mapping", "types and fields are mappings.", "Begin with a resource type.")
+    for name, node in types.items.items() if isinstance(types, document.Mapping) else ():
+        reader.read_further_type(name, node)
+    for name, node in fields.items.items() if isinstance(fields, document.Mapping) else ():
+        reader.read_further_fields(name, node)
+    try:
+        found = reader.finish()
+    except InvalidCatalogue as error:
+        return base, error.mistakes
+    further = [(kind, each) for kind in found.types.values() for each in kind.fields.values()
+               if kind.name not in base.types or each.name not in base.types[kind.name].fields]  # fmt: skip
+    declared = {f"{kind.name}.{each.name}": _digest(_meaning(each)) for kind, each in further}
+    return replace(found, declared={**base.declared, **declared}), ()
+
+
+def with_severities(base: Catalogue, severities: Mapping[str, Mapping[str, Severity]]) -> Catalogue:
+    """The catalogue with other severities of drift: type → field (``default``: the type itself) → severity."""
+    types = dict(base.types)
+    for name, words in severities.items():
+        kind = types[name]
+        fields = {part: replace(each, severity=words.get(part, each.severity)) for part, each in kind.fields.items()}
+        types[name] = replace(kind, fields=fields, severity=words.get("default", kind.severity))
+    return replace(base, types=types)
+
+
+def _digest(meaning: object) -> str:
+    return blake3(repr(meaning).encode()).hexdigest()[:16]
+
+
 def _version(types: Mapping[str, ResourceType]) -> str:
     """Names what decides meaning: keys, types, defaults, order, what is volatile or secret. Titles do not."""
     meaning = [
         (name, each.key, [_meaning(inner) for inner in each.fields.values()]) for name, each in sorted(types.items())
     ]
-    return blake3(repr(meaning).encode()).hexdigest()[:16]
+    return _digest(meaning)
 
 
 def _meaning(each: Field) -> tuple[object, ...]:
@@ -293,9 +340,12 @@ class _Reader:
             self.mistake(node, name, "missing_key", f"{name} lacks title, key or fields.", "Add them.")
             return
         if name in self.types:
-            self.mistake(node, name, "duplicate_key", f"{name} stands in two files.", "Keep one.")
+            self.mistake(node, name, "duplicate_key", f"{name} is described already.", "Keep one.")
             return
         severities = raw.get("severity") or {}
+        if not isinstance(severities, dict) or not isinstance(raw["key"], list):
+            self.mistake(node, name, "bad_value", "key is a list, severity a mapping.", "Write key: [code].")
+            return
         default = self.severity(node, name, severities.get("default", "medium"))
         for misspelt in severities.keys() - fields_node.items.keys() - {"default"}:
             self.mistake(node, name, "unknown_name", f"severity names no field: {misspelt}.", "Correct the name.")
@@ -329,6 +379,38 @@ class _Reader:
                 near = next(iter(get_close_matches(name, fields, n=1)), "")
                 mend = f"Did you mean {near}?" if near else "Name a field beside it."
                 self.mistake(node, path, "unknown_name", f"No field {shown(name)}.", mend)
+
+    def read_further_type(self, name: str, node: document.Node) -> None:
+        if not isinstance(node, document.Mapping):
+            self.mistake(node, name, "bad_value", f"{shown(name)} is no type.", "Give module, title, key, fields.")
+            return
+        said = node.items.pop("module", None)
+        module = said.text if isinstance(said, document.Scalar) else ""
+        known = {each.name: place for place, each in enumerate(self.modules)}
+        if module not in known:
+            mend = did_you_mean(module, known, f"Name one of {', '.join(known)}.")
+            self.mistake(said or node, name, "unknown_name", f"{name} needs a module.", mend)
+            return
+        self.read_type(module, name, node)
+        place = known[module]
+        self.modules[place] = replace(self.modules[place], types=(*self.modules[place].types, name))
+
+    def read_further_fields(self, name: str, node: document.Node) -> None:
+        kind = self.types.get(name)
+        if kind is None or not isinstance(node, document.Mapping):
+            near = next(iter(get_close_matches(name, self.types, n=1)), "")
+            mend = f"Did you mean {near}?" if near and kind is None else "Write a type of the catalogue: {field: {…}}."
+            self.mistake(node, name, "unknown_name", f"{shown(name)} is no type with fields.", mend)
+            return
+        further = {}
+        for each, field_node in node.items.items():
+            if each in kind.fields or each in RESERVED or not _NAME.fullmatch(each):
+                what = f"{name} has a field {shown(each)} already, or it is no name."
+                self.mistake(node.keys[each], f"{name}.{each}", "duplicate_key", what, "Remove it, or rename.")
+                continue
+            further[each] = self.read_field(field_node, f"{name}.{each}", each, kind.severity)
+            self.places[name, each] = (self.file, field_node)
+        self.types[name] = replace(kind, fields={**kind.fields, **further})
 
     def unknown_keys(self, node: document.Mapping, known: frozenset[str], path: str) -> None:
         for key in node.items.keys() - known:
@@ -370,14 +452,17 @@ class _Reader:
                 choices = tuple(each.text for each in of.items if isinstance(each, document.Scalar))
         if (kind is FieldType.REF) != ("to" in raw):
             self.mistake(node, path, "missing_key", "A reference, and only it, has to:.", "Name the type.")
-        default = raw.get("default")
+        default, item_key = raw.get("default"), raw.get("item_key", [])
+        if not isinstance(item_key, list):
+            self.mistake(node, path, "bad_value", "item_key is a list.", "Write [code].")
+            item_key = []
         return Field(
             name=name, type=kind, severity=severity, is_required=raw.get("required") is True,
             default=default if isinstance(default, str | bool | int) else None,
             unit=str(raw.get("unit", "")), choices=choices, to=str(raw.get("to", "")),
             inverse=str(raw.get("inverse", "")), item=item,
             order_matters=raw.get("order") == "significant",
-            item_key=tuple(raw.get("item_key", ())),  # type: ignore[arg-type]
+            item_key=tuple(map(str, item_key)),
             is_volatile=raw.get("volatile") is True, is_secret=raw.get("secret") is True,
             is_personal=raw.get("personal") is True,
             minimum=str(raw.get("minimum", FIRST_DAY if kind is FieldType.DATE else "")),

@@ -77,7 +77,8 @@ def compare(
         catalogue: types, keys and which lists keep their order.
         tolerate_new_fields: a field that the catalogue does not know and no old object has is no
             change (a release of SMART360, told once per field); it is compared from the next
-            baseline on.
+            baseline on. So is what an overlay described after the old side was approved: its
+            types and fields stand in ``not_compared`` and ``unchecked``.
 
     Returns:
         Changes ordered by module, resource type, key, path; one edited field is one change.
@@ -96,10 +97,17 @@ def compare(
     not_compared: dict[str, Reason | str] = {}
     for side in (old, new):
         not_compared.update({name: gap.reason for name, gap in side.unread.items()})
+    unchecked = {}
+    if tolerate_new_fields:
+        for name in sorted(new.lists.keys() & catalogue.types.keys() - old.lists.keys() - not_compared.keys()):
+            not_compared[name] = Reason.NO_BASELINE
+            unchecked[name, ""] = _not_approved(name, "")
+        for name in sorted(old.lists.keys() - catalogue.types.keys() - new.lists.keys()):
+            not_compared[name] = Reason.UNKNOWN_TYPE  # an overlay that described it was taken away
     names = [name for name in (*old.lists, *new.lists) if name not in not_compared]
     ordered = [name for name in catalogue.dependency_order if name in names]
     ordered += sorted(set(names) - set(ordered))
-    run = _Run(old, new, catalogue, tolerate_new_fields)
+    run = _Run(old, new, catalogue, tolerate_new_fields, unchecked=unchecked)
     for name in ordered:
         run.list(name)
     return Comparison(
@@ -108,6 +116,11 @@ def compare(
         len(ordered),
         tuple(run.unchecked.values()),
     )
+
+
+def _not_approved(name: str, path: str) -> Gap:
+    detail, mend = "the approved baseline does not know it", "Propose a new baseline; it is compared from then on."
+    return Gap(name, Reason.NO_BASELINE, path=path, detail=detail, mend=mend)
 
 
 def _check_targets(old: Configuration, new: Configuration) -> None:
@@ -236,11 +249,14 @@ class _Run:
         if old == new:
             return
         known = kind.fields if kind is not None else {}
-        ignored = self.ignored_fields(name)
+        ignored, redescribed = self.ignored_fields(name), set(self.redescribed(name))
         default = kind.severity if kind is not None else Severity.MEDIUM
         for difference in differences(known, old, new):
             top = difference.steps[0]
             if top in ignored:
+                continue
+            if top in redescribed:
+                self.unchecked[name, str(top)] = _not_approved(name, str(top))
                 continue
             if is_fingerprint(difference.old) and is_fingerprint(difference.new) and not self.same_key:
                 path = str(top)
@@ -273,8 +289,24 @@ class _Run:
                 for gap in self.new.gaps
                 if gap.resource_type == name and gap.reason is Reason.UNKNOWN_FIELD
             }
-            ignored |= {each for each in unknown if not any(each in old.values for old in self.old.objects(name))}
+            ignored |= {each for each in unknown if not self.is_held(name, each)}
         return ignored
+
+    def is_held(self, name: str, field_name: str) -> bool:
+        """True if an old object has the field."""
+        return any(field_name in old.values for old in self.old.objects(name))
+
+    def redescribed(self, name: str) -> Iterator[str]:
+        """Fields whose old values cannot be held against the new, since an overlay describes them otherwise now."""
+        if not self.tolerate_new_fields:
+            return
+        known = self.catalogue.types[name].fields if name in self.catalogue.types else {}
+        for place in {part for part, _ in self.old.declared.items() ^ self.new.declared.items()}:
+            resource_type, _, each = place.partition(".")
+            is_new = place not in self.old.declared and each in known
+            plain = is_new and not known[each].target and known[each].default is None
+            if resource_type == name and not (plain and self.is_held(name, each)):
+                yield each
 
 
 def followed(kind: ResourceType, values: dict[str, Canonical], renames: Renames) -> dict[str, Canonical]:

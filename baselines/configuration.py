@@ -123,6 +123,7 @@ class Configuration:
     about: Mapping[str, Any] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
     file: str = ""  #: name of the file it came from, "" elsewhere
+    declared: Mapping[str, str] = field(default_factory=dict)  #: fields that only an overlay described then
 
     @cached_property
     def digest(self) -> str:

@@ -46,6 +46,8 @@ class Reason(StrEnum):
     NO_KEY = "no_key"  #: an object of a source without its natural key
     UNRESOLVED = "unresolved"  #: refers by id to a list that was not read
     NO_ROUTE = "no_route"  #: the connector manifest knows no route for the type
+    NO_BASELINE = "no_baseline"  #: an overlay described it after the baseline was approved
+    MATCHES_NOTHING = "matches_nothing"  #: an exemption of an overlay that nothing falls under
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Coverage:
 #: Reasons that concern a field or object only, never the list as a whole.
 _PARTIAL = frozenset(
     (Reason.UNKNOWN_FIELD, Reason.FIELD_MISSING, Reason.TYPE_CHANGED, Reason.DUPLICATE_KEY, Reason.SOURCE_CLOCK,
-     Reason.UNKNOWN_TYPE, Reason.ABSENT, Reason.PRIVILEGE_CHANGED, Reason.COUNT_MISMATCH)
+     Reason.UNKNOWN_TYPE, Reason.ABSENT, Reason.PRIVILEGE_CHANGED, Reason.COUNT_MISMATCH,
+     Reason.NO_BASELINE, Reason.MATCHES_NOTHING)
 )  # fmt: skip
 LIST_GAPS = frozenset(Reason) - _PARTIAL

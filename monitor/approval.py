@@ -56,7 +56,8 @@ def propose_baseline(target: Target, actor: str, deps: Deps, *, snapshot: int = 
         found = unit.snapshots.by_id(target, snapshot) if snapshot else unit.snapshots.last(target)
         if found is None:
             raise NotFound("no such snapshot.", where=target.name, mend=f"smart360-monitor sweep {target.name} --wait")
-        refuse_incomplete(found.configuration, target.scope(deps.catalogue), f"{target.name} snapshot {found.id}")
+        scope = target.scope(deps.catalogue_of(target))
+        refuse_incomplete(found.configuration, scope, f"{target.name} snapshot {found.id}")
         current = unit.baselines.current(target)
         proposal = unit.baselines.propose(target, found.id, current.version if current else 0, actor, title, now)
         unit.audit.append(
@@ -75,15 +76,17 @@ def review_of(proposal: Proposal, deps: Deps, unit: Unit) -> Review:
     new = renewed(snapshot.configuration, form)
     stored = unit.baselines.configuration(target, proposal.base_version) if proposal.base_version else None
     base = renewed(stored, form) if stored is not None else None
-    comparison = compare(base, new, deps.catalogue)
-    return review(proposal, base, new, comparison, unit.baselines.decisions(proposal), deps.catalogue)
+    catalogue = deps.catalogue_of(target)
+    comparison = compare(base, new, catalogue)
+    return review(proposal, base, new, comparison, unit.baselines.decisions(proposal), catalogue)
 
 
 def verdict_of(made: Review, target: Target, deps: Deps) -> Judgement:
     """What the rules say of the configuration that would be approved."""
-    comparison = compare(made.result, made.result, deps.catalogue)
+    overlay = deps.overlay_of(target)
+    comparison = compare(made.result, made.result, overlay.catalogue)
     return judge(
-        made.result, comparison, deps.packs, deps.catalogue, at=made.proposal.created_at,
+        made.result, comparison, overlay.packs, overlay.catalogue, overlay=overlay, at=made.proposal.created_at,
         secrets=deps.secrets_of(target.tenant), zone=target.zone, stage=target.definition.stage,
     )  # fmt: skip
 
@@ -243,5 +246,5 @@ def _tell(
                 events = [AlertEvent(reason, now, known.number, by, note) for known in changed]
                 findings = unit.findings.told_in(target, [key])
                 unit.alerts.queue(
-                    target, channel, story_after(story, findings, events, deps.catalogue), reason.value, now
+                    target, channel, story_after(story, findings, events, deps.catalogue_of(target)), reason.value, now
                 )

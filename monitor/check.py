@@ -15,6 +15,7 @@ from baselines.reader import ABOUT, parse_configuration, read_file
 from baselines.severity import Severity
 from rules.findings import Finding, Kind
 from rules.judge import Judgement, judge, zone_of
+from rules.overlay import Overlay
 from rules.pack import Packs
 
 
@@ -51,6 +52,7 @@ def check_files(
     at: datetime | None,
     now: datetime,
     fail_on: Severity,
+    overlay: Overlay | None = None,
 ) -> CheckReport:
     """Judge a configuration file, and hold it against another where one is named.
 
@@ -64,6 +66,7 @@ def check_files(
             ``taken_at``, else ``now``.
         now: our clock.
         fail_on: the least severity that counts as wrong.
+        overlay: whose exemptions apply; ``packs`` and ``catalogue`` are under it already.
 
     Raises:
         InvalidConfiguration: a file that cannot be read.
@@ -74,7 +77,9 @@ def check_files(
     moment = at or (taken if isinstance(taken, datetime) else now)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone_of(configuration, UTC))
-    judgement = judge(configuration, comparison, packs, catalogue, at=moment, secrets=secrets, zone=UTC)
+    judgement = judge(
+        configuration, comparison, packs, catalogue, at=moment, secrets=secrets, zone=UTC, overlay=overlay
+    )
     return CheckReport(
         configuration, base, comparison, judgement, packs, fail_on, tuple(_warnings(configuration, base, now))
     )

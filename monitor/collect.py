@@ -673,7 +673,7 @@ class _Sweep:
         about = {"tenant": target[0], "environment": target[1], "taken_at": taken_at, "source": self.source.name}
         known = {**self.last.lists, **{name: self.lists[name] for name in self.lists if name not in coverage.unread}}
         return Reading(
-            configuration=Configuration(lists, self.form.version, about, gaps),
+            configuration=Configuration(lists, self.form.version, about, gaps, declared=self.catalogue.declared),
             coverage=coverage,
             seals=self.seals,
             kept=frozenset(self.kept & lists.keys()),

@@ -23,6 +23,7 @@ from monitor.target import Target
 if TYPE_CHECKING:  # the store and the engine take half a second to import; commands on files need no store
     from alerts.channels import Channel
     from monitor.store.unit import Store
+    from rules.overlay import Overlay
     from rules.pack import Packs
     from rules.quiet import ChangeWindow
 
@@ -41,6 +42,7 @@ class Deps:
     worker: str = field(default_factory=new_worker)
     patience: Patience = field(default_factory=Patience)
     open_store: "Callable[[], Store] | None" = None
+    _overlays: "dict[tuple[tuple[str, str], ...], Overlay]" = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -73,13 +75,30 @@ class Deps:
         key = installation_key(self.settings.fingerprint_key, self.settings.state_folder, "fingerprint")
         return SecretKey(key, tenant)
 
+    def overlay_of(self, target: Target) -> "Overlay":
+        """What holds for a target: shipped catalogue and packs under its overlays; made once for each content."""
+        from rules.overlay import read_overlays
+
+        texts = target.definition.overlays
+        if texts not in self._overlays:
+            self._overlays[texts] = read_overlays(texts, self.catalogue, self.packs)
+        return self._overlays[texts]
+
+    def catalogue_of(self, target: Target) -> Catalogue:
+        """The resource types of a target."""
+        return self.overlay_of(target).catalogue if target.definition.overlays else self.catalogue
+
+    def packs_of(self, target: Target) -> "Packs":
+        """The rules of a target."""
+        return self.overlay_of(target).packs
+
     def form_of(self, target: Target) -> Canonicaliser:
         """Brings a target's objects to canonical form."""
-        return Canonicaliser(self.catalogue, zone=target.zone, secrets=self.secrets_of(target.tenant))
+        return Canonicaliser(self.catalogue_of(target), zone=target.zone, secrets=self.secrets_of(target.tenant))
 
-    def change_windows_of(self, target: Target) -> "tuple[ChangeWindow, ...]":  # noqa: ARG002
+    def change_windows_of(self, target: Target) -> "tuple[ChangeWindow, ...]":
         """Times in which changes of a target were announced."""
-        return ()
+        return self.overlay_of(target).change_windows
 
     def source(self, target: Target) -> Source:
         """A target's source, its secrets resolved now, so that rotation needs no restart.
@@ -99,7 +118,7 @@ class Deps:
             requests_per_second=asked.requests_per_second, requests_at_once=asked.requests_at_once,
         )  # fmt: skip
         return open_source(
-            connection, self.catalogue, patience=self.patience, ca_file=self.settings.ca_file,
+            connection, self.catalogue_of(target), patience=self.patience, ca_file=self.settings.ca_file,
             allowed_hosts=frozenset(self.settings.allowed_hosts),
         )  # fmt: skip
 

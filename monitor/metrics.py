@@ -19,6 +19,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from baselines.catalogue import Catalogue
 from monitor.deps import Deps
 from monitor.store.counters import BUCKETS
 from monitor.store.unit import Unit
@@ -88,7 +89,7 @@ class _State(Collector):
         for target in targets:
             place = (target.tenant, target.environment)
             if target.id in good:
-                self._figures(place, good[target.id].report, gauges)
+                self._figures(place, good[target.id].report, gauges, self.deps.catalogue_of(target))
             current = baselines.get(target.id)
             if current is not None:
                 baseline.add_metric(place, {"version": str(current.version), "digest": current.digest[:15]})
@@ -105,7 +106,9 @@ class _State(Collector):
             findings.add_metric(labels, count)
         yield findings
 
-    def _figures(self, place: tuple[str, str], report: Mapping[str, Any], gauges: Mapping[str, Any]) -> None:
+    def _figures(
+        self, place: tuple[str, str], report: Mapping[str, Any], gauges: Mapping[str, Any], catalogue: Catalogue
+    ) -> None:
         """Of the newest sweep that read something."""
         if report["readiness"] is not None:
             gauges["readiness_ratio"].add_metric(place, report["readiness"])
@@ -115,7 +118,7 @@ class _State(Collector):
         gauges["snapshot_last_success_timestamp_seconds"].add_metric(place, taken)
         objects: Counter[str] = Counter()
         for name, count in report["objects"].items():
-            objects[self.deps.catalogue.module_of(name) or "unknown"] += count
+            objects[catalogue.module_of(name) or "unknown"] += count
         for module, count in objects.items():
             if count:
                 gauges["snapshot_objects"].add_metric((*place, module), count)

@@ -170,7 +170,7 @@ def _read(target: Target, deps: Deps) -> tuple[Reading, Memory]:
         last_snapshot.configuration.gaps if last_snapshot is not None else (), memory.gone,
     )  # fmt: skip
     reading = collect(
-        deps.source(target), deps.catalogue, target.scope(deps.catalogue), last,
+        deps.source(target), deps.catalogue_of(target), target.scope(deps.catalogue_of(target)), last,
         target=(target.tenant, target.environment), secrets=deps.secrets_of(target.tenant), zone=target.zone,
         now=deps.clock.now, log=log,
     )  # fmt: skip
@@ -208,12 +208,14 @@ def _judged(claim: Claim, reading: Reading, memory: Memory, stages: Stages, deps
         history = unit.snapshots.appearances(target) if target.definition.stage == "onboarding" else None
     with stages.stage("compare"):
         base = renewed(approved, deps.form_of(target)) if approved is not None else None
-        comparison = compare(base, configuration, deps.catalogue, tolerate_new_fields=True)
+        comparison = compare(base, configuration, deps.catalogue_of(target), tolerate_new_fields=True)
     at = reading.source_date if target.definition.clock == "source" and reading.source_date else reading.taken_at
     with stages.stage("judge"):
+        overlay = deps.overlay_of(target)
         judgement = judge(
-            configuration, comparison, deps.packs, deps.catalogue, at=at, secrets=deps.secrets_of(target.tenant),
+            configuration, comparison, overlay.packs, overlay.catalogue, at=at, secrets=deps.secrets_of(target.tenant),
             zone=target.zone, stage=target.definition.stage, kept=memory.results, history=history,
+            overlay=overlay,
         )  # fmt: skip
     reached("judged")
     for _ in range(TRIES):
@@ -278,13 +280,13 @@ def _written(
         story = unit.alerts.last_story(channel, other)
         if story is not None:
             told[other] = (story, unit.findings.told_in(target, [other]))
-    planned = plan_alerts(settlement, after, told, scene, key=key, now=now, catalogue=deps.catalogue)
+    planned = plan_alerts(settlement, after, told, scene, key=key, now=now, catalogue=deps.catalogue_of(target))
     for each in planned:
         unit.alerts.queue(target, channel, each.story, each.reason.value, now)
     utility = next((one.values for one in reading.configuration.objects("utility")), {})
     unit.targets.set_title(target, str(utility.get("name", "")))
     memory = unit.snapshots.memory(target)
-    unit.snapshots.remember(target, replace(memory, results=judgement.results))
+    unit.snapshots.remember(target, replace(memory, results=judgement.kept))
     report = _report(claim, reading, judgement, settlement, planned, len(quiet), stages)
     for stage, seconds in stages.seconds.items():
         unit.counters.observe("sweep_duration", (stage,), (seconds,))
@@ -297,7 +299,8 @@ def _written(
 
 def _scene(target: Target, reading: Reading, judgement: Judgement, before: Mapping[str, Any], deps: Deps) -> Scene:
     utility = next((one.values for one in reading.configuration.objects("utility")), {})
-    names = [deps.catalogue.types[name].title for name in reading.coverage.unread if name in deps.catalogue.types]
+    types = deps.catalogue_of(target).types
+    names = [types[name].title for name in reading.coverage.unread if name in types]
     return Scene(
         target=target.name, utility=str(utility.get("name") or target.title), zone=target.definition.time_zone,
         read_at=reading.taken_at, lists_read=reading.coverage.lists_read, lists_total=len(reading.coverage.scope),

@@ -28,12 +28,14 @@ class Definition:
     requests_per_second: float = 10
     requests_at_once: int = 4
     clock: str = ""  #: ``source`` takes today from the source's Date header
+    overlays: tuple[tuple[str, str], ...] = ()  #: name and text of each, the last one wins
 
     def public(self) -> dict[str, Any]:
         """As shown to people: references, never secrets (there are none in it)."""
         from dataclasses import asdict
 
-        return {name: value for name, value in asdict(self).items() if value not in ("", (), {})}
+        told = {**asdict(self), "overlays": [name for name, _ in self.overlays]}
+        return {name: value for name, value in told.items() if value not in ("", (), {}, [])}
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ async def _checks(target: Target, source: Source, deps: Deps) -> list[Check]:
 
 
 async def _lists(target: Target, source: Source, privileges: tuple[str, ...] | None, deps: Deps) -> Check:
-    scope = target.scope(deps.catalogue)
+    scope = target.scope(deps.catalogue_of(target))
     without = [name for name in scope if not source.has(name)]
     lacking: dict[str, list[str]] = {}
     for name in scope:

@@ -2,8 +2,9 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -12,22 +13,28 @@ from baselines import document
 from baselines.catalogue import Catalogue
 from baselines.errors import InvalidInput, Mistake, shown
 from baselines.places import place_of
+from baselines.reader import read_file
 from monitor.errors import InvalidTenantFile
 from monitor.schedule import BadSchedule, next_slot
 from monitor.secrets import is_reference
 from monitor.target import Definition
+from rules.overlay import read_overlays
+from rules.pack import Packs
 
 _ID: Final = re.compile(r"[a-z0-9-]{1,40}")
 _KNOWN: Final = (
     "source", "url", "utility", "user", "password", "folder", "time_zone", "schedule", "stage", "channel", "scope",
-    "consumers", "requests_per_second", "requests_at_once", "clock",
+    "consumers", "requests_per_second", "requests_at_once", "clock", "overlays",
 )  # fmt: skip
 
 
 def read_tenant_file(
-    data: bytes, name: str, catalogue: Catalogue, *, allowed_hosts: frozenset[str]
+    data: bytes, name: str, catalogue: Catalogue, *, allowed_hosts: frozenset[str], packs: Callable[[], Packs]
 ) -> list[tuple[str, str, Definition]]:
-    """(tenant, environment, definition) of every environment in the file.
+    """(tenant, environment, definition) of every environment in the file; its overlays are read beside it.
+
+    Args:
+        packs: whose rules overlays name; asked for only where there are overlays.
 
     Raises:
         InvalidTenantFile: with every mistake and its place; nothing is to be applied then.
@@ -36,16 +43,21 @@ def read_tenant_file(
         tree = document.read_document(data, name, limits=document.SETTINGS_LIMITS)
     except InvalidInput as error:
         raise InvalidTenantFile(error.mistakes) from None
-    reader = _Reader(name, tree, catalogue, allowed_hosts)
+    reader = _Reader(name, tree, catalogue, allowed_hosts, packs)
     found = list(reader.targets())
     if reader.mistakes:
-        raise InvalidTenantFile(reader.mistakes)
+        raise InvalidTenantFile(list(dict.fromkeys(reader.mistakes)))  # a group's overlay is read for each environment
     return found
 
 
 class _Reader:
-    def __init__(self, name: str, tree: document.Node, catalogue: Catalogue, allowed_hosts: frozenset[str]) -> None:
+    def __init__(
+        self, name: str, tree: document.Node, catalogue: Catalogue, allowed_hosts: frozenset[str],
+        packs: Callable[[], Packs],
+    ) -> None:  # fmt: skip
         self.name, self.tree, self.catalogue, self.allowed_hosts = name, tree, catalogue, allowed_hosts
+        self.packs = packs
+        self.shared: list[tuple[str, str]] = []  #: overlays of all environments
         self.mistakes: list[Mistake] = []
 
     def mistake(self, where: tuple[str | int, ...], code: str, what: str, mend: str) -> None:
@@ -60,8 +72,10 @@ class _Reader:
                 (), "missing_key", "tenant and environments are needed.", "Write tenant: swa, environments: …."
             )
             return
-        for key in content.keys() - {"tenant", "environments"}:
-            self.mistake((key,), "unknown_key", f"Unknown key {shown(str(key))}.", "Known: tenant, environments.")
+        for key in content.keys() - {"tenant", "environments", "overlays"}:
+            mend = "Known: tenant, overlays, environments."
+            self.mistake((key,), "unknown_key", f"Unknown key {shown(str(key))}.", mend)
+        self.shared = self.overlays(("overlays",), content.get("overlays", []))
         tenant = str(content.get("tenant", ""))
         self.identity(("tenant",), tenant)
         for environment, raw in environments.items():
@@ -110,7 +124,10 @@ class _Reader:
                 self.mistake((*where, "schedule"), "bad_schedule", what, "Write every 6h, or 0 6 * * 1.")
         if raw.get("stage", "live") not in ("live", "onboarding"):
             self.mistake((*where, "stage"), "bad_value", "stage is live or onboarding.", "Write stage: live.")
-        self.scope(where, raw.get("scope", []))
+        overlays = (*self.shared, *self.overlays((*where, "overlays"), raw.get("overlays", [])))
+        overlay = read_overlays(overlays, self.catalogue, self.packs()) if overlays else None
+        self.mistakes += overlay.mistakes if overlay is not None else ()
+        self.scope(where, raw.get("scope", []), overlay.catalogue if overlay is not None else self.catalogue)
         rate, at_once = raw.get("requests_per_second", 10), raw.get("requests_at_once", 4)
         if not isinstance(at_once, int) or isinstance(at_once, bool) or not 1 <= at_once <= 64:
             self.mistake((*where, "requests_at_once"), "bad_value", "requests_at_once is 1 to 64.", "Write 4.")
@@ -128,8 +145,24 @@ class _Reader:
             password=str(raw.get("password") or ""), folder=str(raw.get("folder") or ""),
             stage=str(raw.get("stage", "live")), channel=str(raw.get("channel") or ""),
             scope=tuple(raw.get("scope", [])), consumers=consumers, requests_per_second=float(rate),
-            requests_at_once=at_once, clock=str(raw.get("clock") or ""),
+            requests_at_once=at_once, clock=str(raw.get("clock") or ""), overlays=overlays,
         )  # fmt: skip
+
+    def overlays(self, where: tuple[str | int, ...], named: Any) -> list[tuple[str, str]]:
+        """Name and text of each overlay; the text goes with the target, so that the service needs no file."""
+        if not isinstance(named, list):
+            self.mistake(where, "bad_value", "overlays is a list of files.", "Write [group.yaml, swa.yaml].")
+            return []
+        found = []
+        for index, each in enumerate(named):
+            try:
+                data, _ = read_file(Path(self.name).parent / str(each), document.SETTINGS_LIMITS)
+                found.append((str(each), data.decode("utf-8-sig")))
+            except InvalidInput as error:
+                self.mistake((*where, index), error.mistakes[0].code, f"{shown(str(each))}: {error.what}", error.mend)
+            except UnicodeDecodeError:
+                self.mistake((*where, index), "encoding", f"{shown(str(each))} is not UTF-8.", "Save it as UTF-8.")
+        return found
 
     def zone(self, where: tuple[str | int, ...], zone: Any) -> ZoneInfo | None:
         try:
@@ -152,8 +185,8 @@ class _Reader:
         elif host not in self.allowed_hosts and (parts.scheme != "https" or _is_private(host)):
             self.mistake(place, "address_refused", f"{shown(host)} may not be asked.", mend)
 
-    def scope(self, where: tuple[str | int, ...], scope: Any) -> None:
-        known = [*self.catalogue.types, *(module.name for module in self.catalogue.modules)]
+    def scope(self, where: tuple[str | int, ...], scope: Any, catalogue: Catalogue) -> None:
+        known = [*catalogue.types, *(module.name for module in catalogue.modules)]
         if not isinstance(scope, list):
             self.mistake((*where, "scope"), "bad_value", "scope is a list of modules or types.", "Write [billing].")
             return

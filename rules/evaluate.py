@@ -5,8 +5,8 @@ errs, the object is evaluated rule by rule, so that one missing field makes one 
 other (docs/decisions/0004). One rule's error never stops the pack.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
@@ -31,6 +31,15 @@ class Verdict(StrEnum):
     NOT_APPLICABLE = "not_applicable"
 
 
+def verdict_of(is_found: bool, is_undecided: bool, is_held: bool) -> Verdict:
+    """Failed if it finds anything; else undecided, passed, not applicable (contracts §4)."""
+    if is_found:
+        return Verdict.FAILED
+    if is_undecided:
+        return Verdict.UNDECIDED
+    return Verdict.PASSED if is_held else Verdict.NOT_APPLICABLE
+
+
 @dataclass(frozen=True, slots=True)
 class RuleResult:
     """One rule over one configuration."""
@@ -41,6 +50,15 @@ class RuleResult:
     reason: str = ""  #: why undecided: ``unread``, ``absent``, ``budget``, ``error`` or a coverage reason
     detail: str = ""  #: for people: which list, field or object
     undecided_objects: tuple[tuple[str, str], ...] = ()  #: (resource type, key) that could not be decided
+    held: bool = False  #: for an object at least
+
+    def without(self, fingerprints: Collection[str]) -> "RuleResult":
+        """The result as if some of its findings were none."""
+        left = tuple(each for each in self.findings if each.fingerprint not in fingerprints)
+        if len(left) == len(self.findings):
+            return self
+        verdict = verdict_of(bool(left), bool(self.undecided_objects), self.held)
+        return replace(self, verdict=verdict, findings=left)
 
 
 PASSED, FAILED, DOES_NOT_APPLY = 1, 0, 2
@@ -67,18 +85,13 @@ class _Tally:
         return self.over_budget >= PATIENCE
 
     def result(self) -> RuleResult:
-        if self.findings:
-            verdict = Verdict.FAILED
-        elif self.undecided:
-            verdict = Verdict.UNDECIDED
-        else:
-            verdict = Verdict.PASSED if self.passed else Verdict.NOT_APPLICABLE
+        verdict = verdict_of(bool(self.findings), bool(self.undecided), bool(self.passed))
         reason = detail = ""
         if self.undecided:
             resource_type, key, why = self.undecided[0]
             reason, detail = why.reason, f"{resource_type} {key}: {why.detail}".strip()
         objects = tuple((name, key) for name, key, _ in self.undecided)
-        return RuleResult(self.rule.id, verdict, tuple(self.findings), reason, detail, objects)
+        return RuleResult(self.rule.id, verdict, tuple(self.findings), reason, detail, objects, bool(self.passed))
 
 
 def evaluate(rules: Sequence[Rule], facts: Facts, *, stage: str = "live") -> dict[str, RuleResult]:
@@ -219,9 +232,13 @@ def _chunks(tallies: list[_Tally]) -> Iterator[list[_Tally]]:
     yield chunk
 
 
-@lru_cache(4096)
 def _program(language: Language, text: str) -> Any:
-    return language.running.compile(text)
+    return _compiled(language.running, text)
+
+
+@lru_cache(4096)
+def _compiled(environment: Any, text: str) -> Any:
+    return environment.compile(text)
 
 
 def _judge_whole(tally: _Tally, facts: Facts, language: Language) -> None:

@@ -107,7 +107,7 @@ class Language:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
-        self.running = _running_environment()
+        self.running = _running_environment()  # the same for every catalogue, so that overlays share programs
 
     @cached_property
     def _checking(self) -> Any:
@@ -248,7 +248,7 @@ def _owner(struct: str) -> str:
     )
 
 
-@lru_cache(1)
+@lru_cache(16)
 def language_of(catalogue: Catalogue) -> Language:
     """The language for a catalogue; made once, since its environments are dear."""
     return Language(catalogue)
@@ -393,6 +393,7 @@ def _checking_functions(catalogue: Catalogue) -> list[Any]:
 PLACEHOLDER: Final = "placeholder:"  #: put before a secret's fingerprint where it is that of a known stand-in
 
 
+@lru_cache(1)
 def _running_environment() -> Any:
     kinds = cel.Type
     anything = kinds.Map(kinds.STRING, kinds.DYN)

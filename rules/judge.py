@@ -1,9 +1,9 @@
 """The one path from a configuration to what is wrong with it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, tzinfo
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from blake3 import blake3
@@ -14,10 +14,11 @@ from baselines.configuration import Configuration
 from baselines.coverage import LIST_GAPS, Gap, Reason
 from baselines.fingerprints import SecretKey
 from baselines.severity import Severity
-from rules.drift import drift_findings
+from rules.drift import drift_findings, field_of
 from rules.evaluate import RuleResult, Verdict, evaluate
 from rules.facts import Facts, History
 from rules.findings import Finding, Kind, ordered
+from rules.overlay import Exemption, Overlay
 from rules.pack import ANY, CONFIGURATION, Packs, Rule
 
 
@@ -51,6 +52,8 @@ class Judgement:
     day: date
     judged_anew: int = 0  #: rules that were evaluated; the others were kept
     modules: Mapping[str, int] = field(default_factory=dict)
+    ignored: tuple[tuple[Finding, Exemption], ...] = ()  #: what an overlay says is none, and what says so
+    kept: Mapping[str, Kept] = field(default_factory=dict)  #: results with what is ignored, for the next judgement
 
     @property
     def tally(self) -> Mapping[Verdict, int]:
@@ -95,6 +98,7 @@ def judge(
     stage: str = "live",
     kept: Mapping[str, Kept] | None = None,
     history: History | None = None,
+    overlay: Overlay | None = None,
 ) -> Judgement:
     """Drift, rule and coverage findings of a configuration, as of one moment.
 
@@ -110,6 +114,8 @@ def judge(
         kept: results of an earlier judgement; each stands while its facts, its rule and, where it
             reads today, the day are the same.
         history: of a target that is being set up: in which order its resource types appeared.
+        overlay: whose exemptions apply. What they cover is no finding and fails no rule; one that
+            covers nothing, where it could be seen, is a finding of its own.
 
     Returns:
         Findings ordered by severity, module, type, key, path.
@@ -131,16 +137,60 @@ def judge(
         anew = evaluate(due, facts, stage=stage)
         results.update({name: Kept(bases[name], result) for name, result in anew.items()})
     places = {module.name: module.order for module in catalogue.modules}
-    findings = [
-        *drift_findings(comparison, catalogue),
-        *(finding for kept_result in results.values() for finding in kept_result.result.findings),
-        *coverage_findings(configuration, catalogue),
-    ]
-    in_order = {rule.id: results[rule.id] for rule in packs.rules}
+    raw = {rule.id: results[rule.id] for rule in packs.rules}
+    exemptions = overlay.exemptions if overlay is not None else ()
+    found: list[Finding] = []
+    ignored: list[tuple[Finding, Exemption]] = []
+
+    def sort(finding: Finding, *known: Any) -> None:
+        by = next((each for each in exemptions if each.covers(finding, *known)), None)
+        ignored.append((finding, by)) if by is not None else found.append(finding)
+
+    for change, finding in zip(comparison.changes, drift_findings(comparison, catalogue), strict=True):
+        sort(finding, change.new, field_of(change, catalogue.types.get(change.resource_type)))
+    gaps = (*configuration.gaps, *comparison.unchecked)
+    ruled = (one for own in raw.values() for one in own.result.findings)
+    for each in (*ruled, *coverage_findings(gaps, configuration, catalogue)):
+        sort(each)
+    judged = raw
+    if ignored:
+        prints = {finding.fingerprint for finding, _ in ignored}
+        judged = {name: replace(own, result=own.result.without(prints)) for name, own in raw.items()}
+    unchecked = _unchecked(configuration, judged, packs, catalogue)
+    if overlay is not None:
+        idle = _idle(overlay, [by for _, by in ignored], configuration, comparison, raw, packs)
+        found += idle
+        unchecked += tuple(Unchecked(each.resource_type, each.key, each.rule, (), each.message) for each in idle)
     return Judgement(
-        findings=ordered(findings, places), results=in_order, rules=packs.by_id,
-        unchecked=_unchecked(configuration, in_order, packs, catalogue), day=day, judged_anew=len(due), modules=places,
+        findings=ordered(found, places), results=judged, rules=packs.by_id, unchecked=unchecked, day=day,
+        judged_anew=len(due), modules=places, ignored=tuple(ignored), kept=raw,
     )  # fmt: skip
+
+
+def _idle(
+    overlay: Overlay, used: Sequence[Exemption], configuration: Configuration, comparison: Comparison,
+    results: Mapping[str, Kept], packs: Packs,
+) -> list[Finding]:  # fmt: skip
+    """A finding for each part of an overlay that fits nothing, where all that it could cover was looked at."""
+    undecided = [rule for rule in packs.rules if results[rule.id].result.verdict is Verdict.UNDECIDED]
+    told = {f"{each.file} {each.path}": (f"{each.file}:{each.line}", each.what, each.mend) for each in overlay.mistakes}
+    for each in overlay.exemptions:
+        kind, named = each.match.kind, each.match.resource_type
+        is_seen = not configuration.unread and not any(map(each.may_cover, undecided))
+        is_seen &= kind not in ("", Kind.DRIFT) or not comparison.compared_nothing
+        is_seen &= not named or "*" in named or named == CONFIGURATION or configuration.why_unknown(named) is None
+        if is_seen and each not in used:
+            what = f"“{each.named}” covers nothing ({each.reason}, {each.owner})."
+            name = f"{each.place.rpartition(':')[0]} {each.named}"  # without its line, which moves
+            told[name] = (each.place, what, "Remove it, or correct its pattern.")
+    return [
+        Finding(
+            kind=Kind.COVERAGE, rule=Reason.MATCHES_NOTHING.value, severity=Severity.LOW, module="",
+            resource_type=CONFIGURATION, key=name, path="", title="An overlay says what fits nothing",
+            message=f"{place}: {what}", why="Its owner believes that it holds.", fix=mend,
+        )
+        for name, (place, what, mend) in told.items()
+    ]  # fmt: skip
 
 
 def zone_of(configuration: Configuration, fallback: tzinfo) -> tzinfo:
@@ -173,6 +223,7 @@ _GAP_SEVERITY: Final = {
     Reason.UNKNOWN_FIELD: Severity.INFO,
     Reason.SOURCE_CLOCK: Severity.INFO,
     Reason.NO_ROUTE: Severity.INFO,
+    Reason.NO_BASELINE: Severity.INFO,
     Reason.COUNT_MISMATCH: Severity.LOW,
     Reason.TYPE_CHANGED: Severity.MEDIUM,
     Reason.FIELD_MISSING: Severity.MEDIUM,
@@ -187,14 +238,14 @@ WHOLE_TARGET: Final = frozenset(
 )
 
 
-def coverage_findings(configuration: Configuration, catalogue: Catalogue) -> list[Finding]:
+def coverage_findings(gaps: Sequence[Gap], configuration: Configuration, catalogue: Catalogue) -> list[Finding]:
     """One finding for each gap; one for the target where the reason is the target's."""
     findings: dict[str, Finding] = {}
-    lost = [gap for gap in configuration.gaps if not gap.path and not gap.key and gap.reason in LIST_GAPS]
+    lost = [gap for gap in gaps if not gap.path and not gap.key and gap.reason in LIST_GAPS]
     told_whole = {gap.reason for gap in lost if gap.reason in WHOLE_TARGET}
     if lost and len({gap.reason for gap in lost}) == 1 and not configuration.lists:
         told_whole.add(lost[0].reason)
-    for gap in configuration.gaps:
+    for gap in gaps:
         finding = _gap_finding(gap, catalogue, whole=gap.reason in told_whole)
         findings.setdefault(finding.fingerprint, finding)
     return list(findings.values())
@@ -206,7 +257,7 @@ def _gap_finding(gap: Gap, catalogue: Catalogue, *, whole: bool) -> Finding:
     words = gap.reason.replace("_", " ")
     if whole:
         message = f"SMART360 could not be read: {gap.detail or words}."
-    elif gap.path or gap.key:
+    elif gap.path or gap.key or gap.reason is Reason.NO_BASELINE:
         place = " ".join(part for part in (title, gap.key, gap.path) if part)
         message = f"{place} is not checked: {gap.detail or words}."
     else:

@@ -40,6 +40,7 @@ class Resolution(StrEnum):
     HEALED = "healed"
     ACCEPTED = "accepted"
     RULE_GONE = "rule gone"
+    IGNORED = "ignored"
     TARGET_REMOVED = "target removed"
 
 
@@ -127,6 +128,7 @@ def settle(
     by_fingerprint = {each.finding.fingerprint: each for each in known}
     steps: list[Step] = []
     untouched: list[Known] = []
+    ignored = {finding.fingerprint: by for finding, by in judgement.ignored}
     now_wrong = {finding.fingerprint: finding for finding in judgement.findings}
     for print_, finding in now_wrong.items():
         earlier = by_fingerprint.get(print_)
@@ -140,6 +142,10 @@ def settle(
             steps.append(Step(Event.SEEN, finding, earlier))
     for print_, earlier in by_fingerprint.items():
         if print_ in now_wrong or earlier.state is State.RESOLVED:
+            continue
+        if by := ignored.get(print_):
+            detail = f"ignored by {by.place} ({by.owner}): {by.reason}"
+            steps.append(Step(Event.RESOLVED, earlier.finding, earlier, Resolution.IGNORED.value, detail))
             continue
         resolution = _resolution(earlier.finding, judgement, comparison, configuration)
         if resolution is None:
@@ -168,7 +174,8 @@ def _resolution(
         case Kind.DRIFT:
             if comparison.compared_nothing or finding.resource_type in comparison.not_compared:
                 return None
-            if any(_covers(gap.resource_type, gap.key, gap.path, finding) for gap in configuration.gaps):
+            gaps = (*configuration.gaps, *comparison.unchecked)
+            if any(_covers(gap.resource_type, gap.key, gap.path, finding) for gap in gaps):
                 return None
         case Kind.COVERAGE:
             # A field or object is known to be readable again only when its list was read.

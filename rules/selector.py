@@ -19,13 +19,15 @@ class Selector:
 
     def matches(self, finding: Finding) -> bool:
         """True if every part fits."""
-        return all(
-            not pattern or _pattern(pattern).fullmatch(text) is not None
-            for pattern, text in (
-                (self.kind, finding.kind.value), (self.rule, finding.rule), (self.resource_type, finding.resource_type),
-                (self.key, finding.key), (self.path, finding.path),
-            )
+        return self.fits(
+            kind=finding.kind.value, rule=finding.rule, resource_type=finding.resource_type, key=finding.key,
+            path=finding.path,
         )  # fmt: skip
+
+    def fits(self, **parts: str) -> bool:
+        """True if these parts fit, whatever the others are."""
+        patterns = ((getattr(self, name), text) for name, text in parts.items())
+        return all(not pattern or _pattern(pattern).fullmatch(text) is not None for pattern, text in patterns)
 
 
 @lru_cache(4096)

@@ -74,7 +74,7 @@ def review(
         made = decide(proposal, _from_file(decisions), tell.actor(by), wired)
     elif output is tell.Output.TABLE and sys.stdin.isatty() and made.undecided:
         for change in made.undecided:
-            print_change(change, wired.catalogue)
+            print_change(change, wired.catalogue_of(target))
             answer = typer.prompt("[a]ccept  [r]eject  [s]kip  [q]uit", default="s")
             if answer.startswith("q"):
                 break
@@ -90,7 +90,7 @@ def review(
                         for each in made.comparison.changes],
             "rules": {verdict.value: n for verdict, n in judgement.tally.items()}}})  # fmt: skip
         return
-    _print_review(made, wired.catalogue)
+    _print_review(made, wired.catalogue_of(target))
     tally = judgement.tally
     tell.result(
         f"Result  {made.digest}   {len(judgement.results)} rules: {tally[Verdict.PASSED]} passed, "
@@ -227,7 +227,7 @@ def show(
             mend = f"smart360-monitor baseline propose {target}"
             raise NotFound("there is no baseline yet.", where=target, mend=mend)
         configuration = unit.baselines.configuration(found, version or current.version)
-    sys.stdout.buffer.write(write_configuration(configuration, wired.catalogue))
+    sys.stdout.buffer.write(write_configuration(configuration, wired.catalogue_of(found)))
 
 
 @app.command()
@@ -249,6 +249,6 @@ def diff(target: TargetName, output: OutputOption = tell.Output.TABLE) -> None:
         raise NotFound(what, where=target, mend=f"smart360-monitor baseline propose {target}")
     form = wired.form_of(found)
     before, after = renewed(approved, form), renewed(last.configuration, form)
-    comparison = compare(before, after, wired.catalogue)
-    print_changes(comparison, before.digest, after.digest, output, wired.catalogue)
+    comparison = compare(before, after, wired.catalogue_of(found), tolerate_new_fields=True)
+    print_changes(comparison, before.digest, after.digest, output, wired.catalogue_of(found))
     raise typer.Exit(1 if comparison.changes else 0)

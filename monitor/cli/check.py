@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +17,7 @@ from monitor.cli import tell
 from monitor.cli.context import deps, fingerprint_key
 
 if TYPE_CHECKING:
+    from rules.overlay import Overlay
     from rules.pack import Packs
 
 
@@ -36,6 +38,9 @@ def check(
         ),
     ] = None,
     no_shipped: Annotated[bool, typer.Option("--no-shipped", help="Only the packs of --packs.")] = False,
+    overlay: Annotated[
+        list[str] | None, typer.Option(help="How this tenant differs; several times: the last one wins.")
+    ] = None,
     at: Annotated[str | None, typer.Option(help="Moment to judge at: a date, or ISO 8601.")] = None,
     fail_on: Annotated[str, typer.Option(help="The least severity that makes exit 1.")] = "low",
     output: Annotated[tell.Output, typer.Option("--output", help="How to print the result.")] = tell.Output.TABLE,
@@ -51,9 +56,11 @@ def check(
 
     wired = deps()
     chosen = chosen_packs(packs or (), is_shipped=not no_shipped)
+    over = overlay_of_files(overlay or (), chosen)
     report = check_files(
-        file, baseline, chosen, wired.catalogue, fingerprint_key, at=when, now=wired.clock.now(), fail_on=least
-    )
+        file, baseline, over.packs, over.catalogue, fingerprint_key, at=when, now=wired.clock.now(), fail_on=least,
+        overlay=over,
+    )  # fmt: skip
     for warning in report.warnings:
         tell.note(f"warning: {warning}")
     if output is tell.Output.JSON:
@@ -66,6 +73,24 @@ def check(
         for line in check_lines(report, width=tell.width(), colour=in_colour()):
             tell.result(line)
     raise typer.Exit(report.exit_code)
+
+
+def overlay_of_files(files: Sequence[str], chosen: "Packs") -> "Overlay":
+    """Chosen packs under overlays from files, which may name rules of any pack of the installation.
+
+    Raises:
+        InvalidOverlay: with every mistake of every file.
+    """
+    from baselines import document
+    from baselines.reader import read_file
+    from rules.overlay import read_overlays
+    from rules.pack import Packs
+
+    texts = [(name, data) for data, name in (read_file(each, document.SETTINGS_LIMITS) for each in files)]
+    names = {pack.name for pack in chosen.packs}
+    others = tuple(pack for pack in deps().packs.packs if pack.name not in names) if texts else ()
+    over = read_overlays(texts, deps().catalogue, Packs((*chosen.packs, *others))).without_mistakes()
+    return replace(over, packs=Packs(tuple(pack for pack in over.packs.packs if pack.name in names)))
 
 
 def chosen_packs(words: Sequence[str], *, is_shipped: bool) -> "Packs":

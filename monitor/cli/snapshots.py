@@ -82,7 +82,9 @@ def export(target: TargetName, snapshot: Number = 0) -> None:
 
     wired = deps()
     found = _found(target, snapshot, wired)
-    sys.stdout.buffer.write(write_configuration(found.configuration, wired.catalogue))
+    with wired.store.read() as unit:
+        catalogue = wired.catalogue_of(unit.targets.named(target))
+    sys.stdout.buffer.write(write_configuration(found.configuration, catalogue))
 
 
 @app.command()
@@ -104,7 +106,8 @@ def diff(
     one, other = _found(target, old, wired), _found(target, new, wired)
     with wired.store.read() as unit:
         form = wired.form_of(unit.targets.named(target))
+    catalogue = form.catalogue
     before, after = renewed(one.configuration, form), renewed(other.configuration, form)
-    comparison = compare(before, after, wired.catalogue)
-    print_changes(comparison, before.digest, after.digest, output, wired.catalogue)
+    comparison = compare(before, after, catalogue)
+    print_changes(comparison, before.digest, after.digest, output, catalogue)
     raise typer.Exit(1 if comparison.changes else 0)

@@ -33,7 +33,9 @@ def apply(file: Annotated[Path, typer.Argument(help="Tenant file, or - for stand
 
     wired = deps()
     data, name = read_file(file, document.SETTINGS_LIMITS)
-    found = read_tenant_file(data, name, wired.catalogue, allowed_hosts=frozenset(wired.settings.allowed_hosts))
+    found = read_tenant_file(
+        data, name, wired.catalogue, allowed_hosts=frozenset(wired.settings.allowed_hosts), packs=lambda: wired.packs
+    )
     now = wired.clock.now()
     with wired.store.write() as unit:
         _refuse_shared_utility(name, found, list(unit.targets.all()))
@@ -86,10 +88,14 @@ def list_targets(output: OutputOption = tell.Output.TABLE) -> None:
 
 
 @app.command()
-def show(target: TargetName, output: OutputOption = tell.Output.TABLE) -> None:
+def show(
+    target: TargetName,
+    explain: Annotated[bool, typer.Option("--explain", help="Also what its overlays say, and where.")] = False,
+    output: OutputOption = tell.Output.TABLE,
+) -> None:
     """Show the state of a target; exit 1 if something is wrong there.
 
-    Example: smart360-monitor tenant show swa/production
+    Example: smart360-monitor tenant show swa/production --explain
     """
     wired = deps()
     with wired.store.read() as unit:
@@ -102,8 +108,10 @@ def show(target: TargetName, output: OutputOption = tell.Output.TABLE) -> None:
         snapshot = unit.snapshots.last(found)
         item = target_in_full(unit, found)
     report = runs[0].report if runs else {}
+    origins = wired.overlay_of(found).origins if explain else ()
     if output is tell.Output.JSON:
-        tell.document("tenant", {"tenant": item})
+        told = {"origins": [asdict(each) for each in origins]} if explain else {}
+        tell.document("tenant", {"tenant": {**item, **told}})
     else:
         tell.result(f"{found.name}   {found.title or '(not read yet)'}   {found.definition.stage}")
         if snapshot is not None:
@@ -135,6 +143,11 @@ def show(target: TargetName, output: OutputOption = tell.Output.TABLE) -> None:
             finding = known.finding
             who = f"  {known.by}" if known.by else ""
             tell.result(f"{finding.severity.mark} {known.number}  {tell.shown_whole(finding.message)}{who}")
+        for each in origins:
+            over = f"   over {tell.shown_whole(each.over)}" if each.over else ""
+            tell.result(f"{each.place}   {tell.shown_whole(each.name)}: {tell.shown_whole(each.value)}{over}")
+        if explain and not origins:
+            tell.result("overlays    none; everything is as shipped")
     raise typer.Exit(1 if open_findings else 0)
 
 

@@ -160,8 +160,9 @@ def open_source(
     from monitor.source.guard import system_resolver
     from monitor.source.manifest import smart360_manifest
 
+    spoken = (manifest or smart360_manifest()).under(catalogue)
     return Client(
-        connection, manifest or smart360_manifest(), patience or Patience(), allowed_hosts=allowed_hosts,
+        connection, spoken, patience or Patience(), allowed_hosts=allowed_hosts,
         tls=tls_context(ca_file), resolve=resolve or system_resolver, log=log,
     )  # fmt: skip
 

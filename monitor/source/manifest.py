@@ -203,6 +203,12 @@ class Manifest:
             if name not in content.without and (not content.only or name in content.only)
         }
 
+    def under(self, catalogue: Catalogue) -> "Manifest":
+        """The same for a catalogue with further types and fields, whose routes and spellings follow by convention."""
+        if catalogue.declared == self.catalogue.declared:
+            return self
+        return Manifest(self.content, catalogue)
+
     def _route(self, kind: ResourceType) -> Route:
         content = self.content
         odd = content.types.get(kind.name, TypeException())

@@ -25,6 +25,7 @@ from rules.judge import Kept
 
 _LISTS = ListRow.__table__.c
 _SNAPSHOTS = SnapshotRow.__table__.c
+_DECLARED = "_declared"  #: in a tree, where no type is called so: what an overlay had described
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ class Snapshots:
     def keep_tree(self, configuration: Configuration) -> str:
         """Keep the lists of a configuration and which they are; returns the tree's name."""
         contents = {name: self._keep_list(listed) for name, listed in sorted(configuration.lists.items())}
+        if configuration.declared:
+            contents[_DECLARED] = to_json(configuration.declared)
         body = to_json(contents)
         name = blake3(body.encode()).hexdigest()
         self._keep_once(TreeRow, content=name, body=body)
@@ -157,8 +160,9 @@ class Snapshots:
         if body is None or blake3(body.encode()).hexdigest() != tree:
             raise damaged(f"tree {tree[:12]}")
         contents: dict[str, str] = from_json(body, dict[str, str])
+        declared = from_json(contents.pop(_DECLARED, "{}"), dict[str, str])
         lists = self._lists(contents)
-        return Configuration(lists=lists, version=form, about=about or {}, gaps=gaps)
+        return Configuration(lists=lists, version=form, about=about or {}, gaps=gaps, declared=declared)
 
     def last(self, target: Target) -> Snapshot | None:
         """The newest snapshot of a target."""

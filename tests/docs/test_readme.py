@@ -17,6 +17,7 @@ from monitor.demo import sandbox_password, sandbox_user
 from monitor.sandbox.process import start_sandbox
 from monitor.settings import Settings
 from monitor.tenantfile import read_tenant_file
+from rules.pack import shipped_packs
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -110,7 +111,8 @@ def test_the_tenant_file_and_the_settings_that_are_shown_are_taken():
     for block in blocks(README, "yaml"):
         content = yaml.safe_load(block)
         if "tenant" in content:
-            assert read_tenant_file(block.encode(), "README.md", load_catalogue(), allowed_hosts=frozenset())
+            given = {"allowed_hosts": frozenset(), "packs": shipped_packs}
+            assert read_tenant_file(block.encode(), "README.md", load_catalogue(), **given)
         else:
             assert content["scrape_configs"][0]["static_configs"] == [{"targets": ["127.0.0.1:8360"]}]
     given = dict(re.findall(r"export SMART360_([A-Z_]+)='?([^'`\n]+)", README))

@@ -187,7 +187,7 @@ def fleet_view(deps: Deps) -> FleetView:
         baselines = unit.baselines.current_of(targets)
         rows = [
             row_of(
-                target, open_findings.get(target.name, []), now, deps.catalogue,
+                target, open_findings.get(target.name, []), now, deps.catalogue_of(target),
                 runs_since_good(unit, target, newest.get(target.id)), baselines.get(target.id),
                 proposals.get(target.id, ()),
             )

@@ -216,7 +216,7 @@ def target_view(name: str, deps: Deps) -> TargetView:
         newest = next(iter(unit.sweeps.last(target, states=ENDED)), None)
         baseline, proposals = unit.baselines.current(target), unit.baselines.open_proposals(target)
         row = row_of(
-            target, found, now, deps.catalogue, runs_since_good(unit, target, newest), baseline,
+            target, found, now, deps.catalogue_of(target), runs_since_good(unit, target, newest), baseline,
             [each.id for each in proposals],
         )  # fmt: skip
         points = points_of(runs_of(unit, target, now))
@@ -226,12 +226,12 @@ def target_view(name: str, deps: Deps) -> TargetView:
             for each in reversed(unit.baselines.history(target))
         ]
         return TargetView(
-            row=row, now=now, findings=found, modules=modules_of(row, found, deps.catalogue),
+            row=row, now=now, findings=found, modules=modules_of(row, found, deps.catalogue_of(target)),
             chart=lanes(points, approvals, now, lambda at: next_reading(target, at), target.zone),
             baseline=baseline,
             proposals=[(each, len(unit.baselines.decisions(each))) for each in proposals],
             runs=unit.sweeps.last(target, most=MOST_READINGS), said=said_of(unit, target),
-            undecided=undecided_of(row.reading, deps.packs), opinions=latest(unit.findings.opinions(target=target)),
+            undecided=undecided_of(row.reading, deps.packs_of(target)), opinions=latest(unit.findings.opinions(target=target)),
             running_since=running[0] if running else None,
         )  # fmt: skip
 
