@@ -232,12 +232,17 @@ class _Layers:
         except InvalidInput as error:
             self.mistakes += error.mistakes
             return
+        plain = document.plain_value(self.tree)
         try:
-            content = OverlayFile.model_validate(document.plain_value(self.tree))
+            content = OverlayFile.model_validate(plain)
         except ValidationError as error:
             for item in error.errors():
                 self.mistake(item["loc"], "bad_value", f"{item['msg']}.", _mend(str((item["loc"] or ("",))[-1]), _KEYS))
-            return
+            if not isinstance(plain, dict):
+                return
+            wrong = {item["loc"][0] for item in error.errors()}  # what the other parts say is told at once too
+            rest = {key: value for key, value in plain.items() if key not in wrong}
+            content = OverlayFile.model_validate({"overlay": SHIPPED, **rest})
         self.extend(content)
         for rule_id, severity in content.severities.rules.items():
             rule = self.rule(("severities", "rules", rule_id), rule_id)

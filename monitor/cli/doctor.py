@@ -12,35 +12,54 @@ from baselines.errors import Smart360Error
 from monitor.cli import tell
 from monitor.cli.context import deps
 from monitor.deps import Deps
+from monitor.source import SourceFault
+from monitor.sourcecheck import Misfit, misfits_of
 from monitor.tenantcheck import Check, check_access
 
 PACKAGES = ("baselines", "rules", "alerts", "monitor")
 
 
 def doctor(
-    source: Annotated[str, typer.Option(help="Also prove the source of this target.")] = "",
+    source: Annotated[str, typer.Option(help="Also read the source of this target, and say what does not fit.")] = "",
     output: Annotated[tell.Output, typer.Option("--output", help="How to print the result.")] = tell.Output.TABLE,
 ) -> None:
     """Look at this installation: packages, store, catalogue, packs, Slack, scheduler.
 
-    Example: smart360-monitor doctor
+    With --source every list of a target is read once, and what manifest and catalogue do not describe is
+    told with what to write. Exit 0: all is right. 1: something is to be mended. 3: the source cannot be read.
+
+    Example: smart360-monitor doctor --source swa/production
     """
     wired = deps()
+    misfits: tuple[Misfit, ...] = ()
+    is_unread = False
     checks = [_version(), *_store(wired), _rules(wired), *_slack(wired)]
     if source:
         with wired.store.read() as unit:
             target = unit.targets.named(source)
         checks += check_access(target, wired)
+        try:
+            misfits = misfits_of(target, wired)
+        except SourceFault as fault:
+            checks.append(Check("source", "✗", f"{fault.code}: {fault.what}", fault.mend))
+            is_unread = True
+        is_unread |= any(each.is_unread for each in misfits)
     if output is tell.Output.JSON:
-        tell.document("doctor", {"checks": [asdict(each) for each in checks]})
+        tell.document("doctor", {"checks": [asdict(each) for each in checks], "misfits": [asdict(m) for m in misfits]})
     else:
         for each in checks:
             tell.result(f" {each.mark} {each.name:<12} {tell.shown_whole(each.told)}")
             if each.mend:
                 tell.result(f"   {'':<12} mend: {each.mend}")
+        for misfit in misfits:
+            tell.result(f" ✗ {misfit.resource_type} {misfit.path}".rstrip() + f"  {tell.shown_whole(misfit.told)}")
+            tell.result(f"   {'':<12} write: {tell.shown_whole(misfit.write)}")
         wrong, warned = (sum(1 for each in checks if each.mark == mark) for mark in "✗!")
+        wrong += len(misfits)
         tell.result(f"{wrong} to mend, {warned} warnings.")
-    raise typer.Exit(1 if any(each.mark == "✗" for each in checks) else 0)
+    if is_unread and all(each.is_unread for each in misfits):
+        raise typer.Exit(3)
+    raise typer.Exit(1 if misfits or any(each.mark == "✗" for each in checks) else 0)
 
 
 def _version() -> Check:

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -22,8 +23,8 @@ def main() -> int:
     if options.follow_stdin:
         end_with_stdin()
     try:
-        world = sandbox_world(options.config, options.start)
-        app = create_app(world, smart360_manifest(), faults=options.fault)
+        world = sandbox_world(options.config, options.start, options.overlay)
+        app = create_app(world, smart360_manifest().under(world.catalogue), faults=options.fault)
     except (Smart360Error, OSError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -31,8 +32,11 @@ def main() -> int:
     return 0
 
 
-def sandbox_world(config: Path | None, start: datetime = START) -> World:
+def sandbox_world(config: Path | None, start: datetime = START, overlays: Sequence[Path] = ()) -> World:
     """A world from a configuration file; without one, the shipped San Francisco Water Authority.
+
+    Args:
+        overlays: types and fields that this SMART360 has besides.
 
     Raises:
         InvalidInput: the file cannot be read as a configuration.
@@ -43,7 +47,14 @@ def sandbox_world(config: Path | None, start: datetime = START) -> World:
         name = "swa.yaml"
     else:
         data, name = config.read_bytes(), config.name
-    return World.from_configuration(data, name, load_catalogue(), start=start, clock=time.monotonic)
+    catalogue = load_catalogue()
+    if overlays:  # what reads them takes long to load
+        from rules.overlay import read_overlays
+        from rules.pack import shipped_packs
+
+        texts = [(path.name, path.read_bytes()) for path in overlays]
+        catalogue = read_overlays(texts, catalogue, shipped_packs()).without_mistakes().catalogue
+    return World.from_configuration(data, name, catalogue, start=start, clock=time.monotonic)
 
 
 def _options() -> argparse.Namespace:
@@ -51,6 +62,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--config", type=Path, help="a configuration file; without it, the shipped one")
+    parser.add_argument("--overlay", action="append", type=Path, default=[], help="what this SMART360 has besides")
     parser.add_argument("--start", type=datetime.fromisoformat, default=START, help="the world's time at first")
     parser.add_argument("--fault", action="append", default=[], help="a fault that is on from the beginning")
     parser.add_argument(FOLLOW, action="store_true", help="end when standard input closes")

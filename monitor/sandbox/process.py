@@ -95,8 +95,9 @@ def end_with_stdin() -> None:
 
 
 def start_sandbox(
-    port: int = 0, config: Path | None = None, start: datetime | None = None, faults: tuple[str, ...] = ()
-) -> SandboxProcess:
+    port: int = 0, config: Path | None = None, start: datetime | None = None, faults: tuple[str, ...] = (),
+    overlays: tuple[Path, ...] = (),
+) -> SandboxProcess:  # fmt: skip
     """Start a sandbox on loopback and wait until it answers.
 
     Args:
@@ -104,11 +105,17 @@ def start_sandbox(
         config: a configuration file; None serves the shipped San Francisco Water Authority.
         start: the world's time at first; None: 2026-11-24.
         faults: names of faults that are on from the beginning.
+        overlays: files with types and fields that it has besides.
 
     Raises:
         StandInFailed: it ended or did not answer in time; the message is its own.
     """
-    options = ["--port", str(port), *(f"--fault={name}" for name in faults)]
+    options = [
+        "--port",
+        str(port),
+        *(f"--fault={name}" for name in faults),
+        *(f"--overlay={path}" for path in overlays),
+    ]
     options += ["--config", str(config)] if config is not None else []
     options += ["--start", start.isoformat()] if start is not None else []
     process, told = begun("monitor.sandbox", options)

@@ -13,7 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeAlias
@@ -211,6 +211,26 @@ class Client:
                 raise SourceFault(Reason.BAD_SHAPE, what, where=path, mend=_SHAPE_MEND) from None
 
         return Listing(hasher.hexdigest(), tuple(counts), page_size, load_ids, load_rows, is_absent)
+
+    async def nowhere(self) -> str:
+        """``Listing.digest`` of a list that cannot be there; "" if the source does not say "none" of it."""
+        route = replace(next(iter(self.manifest.routes.values())), thing="no-such-list")
+        answer = await self._get(self.manifest.list_path(route, self._utility), {})
+        return blake3(answer.body).hexdigest() if answer.status == 404 and self._says_empty(answer) else ""
+
+    async def shape(self, resource_type: str) -> Mapping[str, type]:
+        """What the outermost level of a list's first answer holds, for who mends a manifest; values are not shown.
+
+        Raises:
+            SourceFault: there is no answer to look into.
+        """
+        paging = self.manifest.content.lists.paging
+        path = self.manifest.list_path(self.manifest.routes[resource_type], self._utility)
+        answer = await self._get(path, {paging.size: "1"})
+        content = orjson.loads(answer.body)
+        return (
+            {key: type(value) for key, value in content.items()} if isinstance(content, dict) else {"": type(content)}
+        )
 
     async def detail(self, resource_type: str, identity: str) -> Row | None:
         """One object by id; None if the source says that there is none.

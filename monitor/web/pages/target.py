@@ -231,7 +231,8 @@ def target_view(name: str, deps: Deps) -> TargetView:
             baseline=baseline,
             proposals=[(each, len(unit.baselines.decisions(each))) for each in proposals],
             runs=unit.sweeps.last(target, most=MOST_READINGS), said=said_of(unit, target),
-            undecided=undecided_of(row.reading, deps.packs_of(target)), opinions=latest(unit.findings.opinions(target=target)),
+            undecided=undecided_of(row.reading, deps.packs_of(target)),
+            opinions=latest(unit.findings.opinions(target=target)),
             running_since=running[0] if running else None,
         )  # fmt: skip
 
