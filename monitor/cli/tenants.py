@@ -42,7 +42,13 @@ def apply(file: Annotated[Path, typer.Argument(help="Tenant file, or - for stand
         for tenant, environment, definition in found:
             target, is_new = unit.targets.put(tenant, environment, definition, now)
             unit.audit.append(
-                wired.audit_key, at=now, actor=tell.actor(""), tenant=tenant, action="tenant.apply", object=target.name
+                wired.audit_key,
+                at=now,
+                actor=tell.actor(""),
+                tenant=tenant,
+                action="tenant.apply",
+                object=target.name,
+                reason=", ".join(each for each, _ in definition.overlays),
             )
             tell.result(f"{target.name}  {'registered' if is_new else 'changed'}")
 

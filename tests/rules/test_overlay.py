@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from baselines.approval import Proposal, ProposalState, review
 from baselines.canonical import Canonicaliser, renewed
 from baselines.compare import compare
 from baselines.coverage import Gap, Reason
@@ -345,3 +346,21 @@ def test_a_field_that_was_compared_before_it_was_described_is_compared_still():
     base = under(read()).form(raw)
     find(raw, "tax", code="ULF-GRE")["gl"] = "5.10"
     assert drift(judged(raw, read(FURTHER), base)) == [("tax", "ULF-GRE", "gl")]
+
+
+def test_a_baseline_knows_what_was_laid_before_its_reviewer_if_only_as_none():
+    overlay = read(FURTHER)
+    form = under(overlay).canonicaliser
+    base, snapshot = renewed(approved(), form), under(overlay).form(with_further(()))
+    comparison = compare(base, snapshot, overlay.catalogue)
+    proposal = Proposal(1, "swa/production", 1, 1, ProposalState.OPEN, "olga", AT)
+    result = review(proposal, base, snapshot, comparison, {}, overlay.catalogue).result
+    assert drift(judged(with_further(("GOLD",), gl="1"), overlay, base)) == []
+    found = {each[:2] for each in drift(judged(with_further(("GOLD",), gl="1"), overlay, result))}
+    assert found >= {("loyalty_scheme", "GOLD"), ("tax", "ULF-GRE")}
+
+
+def test_a_severity_alone_brings_no_new_version():
+    overlay = read({"severities": {"fields": {"tax": {"percentage": "info", "default": "low"}}}})
+    assert overlay.catalogue.version == CATALOGUE.version
+    assert read(FURTHER).catalogue.version != CATALOGUE.version

@@ -54,7 +54,7 @@ class Place:
     """A folder with a tenant's files, a store, and a sandbox that has more than the catalogue."""
 
     def __init__(self, folder: Path, sandbox) -> None:
-        self.folder, self.sandbox = folder, sandbox
+        self.folder, self.sandbox, self.kept_without = folder, sandbox, 0
         for name, text in (("group.yaml", GROUP), ("swa-own.yaml", OWN), ("password", sandbox_password())):
             (folder / name).write_text(text)
 
@@ -111,6 +111,8 @@ def test_a_tenant_that_differs_is_described_and_watched_without_a_false_word(pla
     place.apply()
     place.run("sweep", TARGET, "--wait")
     place.approve()
+    (plain,) = json.loads(place.run("sweep", TARGET, "--wait", "--output", "json"))["sweeps"]
+    place.kept_without = plain["kept"]  # of an unchanged target
 
     told = place.run("doctor", "--source", TARGET, code=1)
     assert "overlay: fields: {service_plan: {gl_account: {type: integer}}}" in told
@@ -161,8 +163,10 @@ def test_what_is_described_is_compared_and_what_is_agreed_is_no_finding(place):
     assert metrics["drift"] == 4  # GOLD, RES-VAR, ULF-GRE and the read cycle; the subscription may differ
 
     place.run("snapshot", "export", TARGET)
-    again = place.run("sweep", TARGET, "--wait", code=1)
-    assert "4 drift" in again
+    (again,) = json.loads(place.run("sweep", TARGET, "--wait", "--output", "json", code=1))["sweeps"]
+    assert again["drift"] == 4
+    costs = (again["judged"], again["kept"], again["opened"], again["resolved"])
+    assert costs == (0, place.kept_without + 1, 0, 0)  # the one more list is that of the overlay's own type
 
 
 def json_key(place, resource):
