@@ -16,6 +16,7 @@ from monitor.target import Target
 from rules.backtest import Firing, Moment, Replay, replay
 from rules.findings import Kind
 from rules.lifecycle import Known
+from rules.overlay import read_overlays
 from rules.pack import Pack, Packs, Rule
 
 AT_ONCE: Final = 1000  #: snapshots in one short transaction, so that a long replay holds none open
@@ -116,8 +117,8 @@ def backtest(
     for name, moments in groupby(counted(stream, total), key=lambda each: each[0].name):
         target = next(each for each in targets if each.name == name)
         replays[name] = replay(
-            (moment for _, moment in moments), packs, deps.catalogue, secrets=deps.secrets_of(target.tenant),
-            zone=target.zone, stage=target.definition.stage,
+            (moment for _, moment in moments), read_overlays(target.definition.overlays, deps.catalogue, packs),
+            secrets=deps.secrets_of(target.tenant), zone=target.zone, stage=target.definition.stage,
         )  # fmt: skip
     compared = {rule.id for rule in (*rules, *trial.removed)}
     with deps.store.read() as unit:

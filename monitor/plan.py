@@ -49,7 +49,13 @@ def plan_of(name: str, deps: Deps) -> TargetPlan:
             return TargetPlan(target, snapshot, baseline, ())
         approved = unit.baselines.approved(target)
         runs = unit.sweeps.last(target, states=("complete", "partial"))
-    rests_on = (snapshot.id, baseline, deps.packs.digest, [(each.id, each.version) for each in known])
+    rests_on = (
+        snapshot.id,
+        baseline,
+        deps.packs_of(target).digest,
+        target.definition.overlays,
+        [(each.id, each.version) for each in known],
+    )
     kept = _KEPT.setdefault(deps.store, {})
     if name not in kept or kept[name][0] != rests_on:
         kept[name] = rests_on, _steps(target, known, snapshot, approved, runs, deps)
@@ -69,15 +75,17 @@ def _steps(
         noon = datetime.combine(date.fromisoformat(runs[0].report["day"]), time(12))
         at = noon.replace(tzinfo=zone_of(configuration, target.zone))
 
+    overlay = deps.overlay_of(target)
+
     def healed(mended: Configuration, rules: Collection[str]) -> frozenset[str]:
-        packs = Packs(tuple(replace(p, rules=tuple(r for r in p.rules if r.id in rules)) for p in deps.packs.packs))
-        comparison = compare(base, mended, deps.catalogue, tolerate_new_fields=True)
+        packs = Packs(tuple(replace(p, rules=tuple(r for r in p.rules if r.id in rules)) for p in overlay.packs.packs))
+        comparison = compare(base, mended, overlay.catalogue, tolerate_new_fields=True)
         judgement = judge(
-            mended, comparison, packs, deps.catalogue, at=at, secrets=deps.secrets_of(target.tenant), zone=target.zone,
-            stage=target.definition.stage,
+            mended, comparison, packs, overlay.catalogue, at=at, secrets=deps.secrets_of(target.tenant),
+            zone=target.zone, stage=target.definition.stage, overlay=overlay,
         )  # fmt: skip
         gone = settle(known, judgement, comparison, mended).of(Event.RESOLVED)
         return frozenset(each.finding.fingerprint for each in gone if each.resolution == Resolution.HEALED)
 
-    reads = {rule.id: rule.types for rule in deps.packs.rules if rule.subject != ANY}
-    return fix_plan(known, configuration, base, deps.catalogue, reads, healed)
+    reads = {rule.id: rule.types for rule in overlay.packs.rules if rule.subject != ANY}
+    return fix_plan(known, configuration, base, overlay.catalogue, reads, healed)

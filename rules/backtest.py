@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from baselines.catalogue import Catalogue
 from baselines.compare import compare
 from baselines.configuration import Configuration
 from baselines.fingerprints import SecretKey
@@ -13,7 +12,7 @@ from rules.evaluate import Verdict
 from rules.findings import Finding, Kind
 from rules.judge import Judgement, judge, zone_of
 from rules.lifecycle import Event, Known, State, Step, settle, transition
-from rules.pack import Packs
+from rules.overlay import Overlay
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,7 @@ class Replay:
 
 
 def replay(
-    history: Iterable[Moment], packs: Packs, catalogue: Catalogue, *, secrets: SecretKey, zone: tzinfo = UTC,
-    stage: str = "live",
+    history: Iterable[Moment], overlay: Overlay, *, secrets: SecretKey, zone: tzinfo = UTC, stage: str = "live"
 ) -> Replay:  # fmt: skip
     """Judge rules at every moment of one target's history, oldest first, and settle what they find.
 
@@ -63,8 +61,7 @@ def replay(
 
     Args:
         history: of one target, all configurations under one version of form and catalogue.
-        packs: the rules to try, and no others.
-        catalogue: of both.
+        overlay: with the rules to try and no others, and the catalogue of the history.
         secrets: as for ``judge``.
         zone: of the target, where the utility names none.
         stage: of the target, throughout.
@@ -88,10 +85,10 @@ def replay(
         is_as_last = last is not None and last.configuration is moment.configuration and last.today == moment.today
         if judgement is None or not is_as_last:
             noon = datetime.combine(moment.today, time(12), zone_of(moment.configuration, zone))
-            comparison = compare(None, moment.configuration, catalogue)
+            comparison = compare(None, moment.configuration, overlay.catalogue)
             judgement = judge(
-                moment.configuration, comparison, packs, catalogue, at=noon, secrets=secrets, zone=zone, stage=stage,
-                kept=judgement.results if judgement is not None else None,
+                moment.configuration, comparison, overlay.packs, overlay.catalogue, at=noon, secrets=secrets, zone=zone,
+                stage=stage, kept=judgement.kept if judgement is not None else None, overlay=overlay,
             )  # fmt: skip
             judged += judgement.judged_anew
             found = tuple(each for each in judgement.findings if each.kind is Kind.RULE)

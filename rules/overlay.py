@@ -24,7 +24,7 @@ from baselines.values import Canonical, Raw, Unreadable, parse_value, unknown_va
 from rules.errors import InvalidOverlay
 from rules.findings import Finding, Kind
 from rules.pack import ANY, CONFIGURATION, Packs, Rule
-from rules.quiet import ChangeWindow
+from rules.quiet import LONGEST, ChangeWindow
 from rules.selector import Selector
 
 SHIPPED: Final = "shipped"
@@ -374,6 +374,9 @@ class _Layers:
         starts, ends = datetime.fromisoformat(each.starts), datetime.fromisoformat(each.ends)
         if ends <= starts:
             self.mistake((*where, "ends"), "bad_value", "It ends before it starts.", "Correct one of the two.")
+        elif ends - starts > LONGEST:
+            what = f"A window lasts {LONGEST.days} days at most."
+            self.mistake((*where, "ends"), "bad_value", what, "Write a nearer end; add another window when it is due.")
         elif match is not None:
             self.windows.append(ChangeWindow(starts, ends, each.ticket, each.reason, each.owner, match))
             told = f"{each.starts} to {each.ends}, {each.reason} ({each.owner})"

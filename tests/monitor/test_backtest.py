@@ -37,6 +37,8 @@ GOOD: dict[str, list[dict[str, Any]]] = {
 class World:
     """One target of exports, swept at moments that the test sets."""
 
+    overlays: tuple[tuple[str, str], ...] = ()
+
     def __init__(self, folder: Path, url: str = "", pack: str = PACK) -> None:
         self.exports, self.clock = folder / "exports", SetClock(NOON)
         self.exports.mkdir(exist_ok=True)
@@ -48,8 +50,9 @@ class World:
 
     def target(self, name: str = "tiny/production") -> Target:
         definition = Definition(
-            source="files", folder=str(self.exports), time_zone="America/Los_Angeles", schedule="every 6h", scope=SCOPE
-        )
+            source="files", folder=str(self.exports), time_zone="America/Los_Angeles", schedule="every 6h", scope=SCOPE,
+            overlays=self.overlays,
+        )  # fmt: skip
         with self.store.write() as unit:
             return unit.targets.put(*name.split("/"), definition, NOON)[0]
 
@@ -242,6 +245,16 @@ def test_a_changed_rule_is_held_against_what_was_told(world):
     world.sweep(hours=1)
     assert world.tried(STRICTER, since=later).firings != []
     assert world.tried(STRICTER, since=later + timedelta(hours=2)).replays == {}
+
+
+def test_a_pack_is_tried_under_the_overlays_of_each_target(world):
+    world.edit("registration_type", fee="5")
+    world.sweep()
+    assert [each.finding.rule for _, each in world.tried(STRICTER).firings] == ["consumer.fee-is-small"]
+    world.overlays = (("own.yaml", 'overlay: own\nparameters:\n  consumer.fee-is-small: {most: "6"}\n'),)
+    assert world.target().definition.overlays == world.overlays
+    assert world.tried(STRICTER).firings == []
+    assert world.tried(STRICTER.replace('most: "4"', 'most: "3"')).firings == []
 
 
 def test_a_snapshot_whose_sweep_died_before_it_was_judged_told_nobody_anything(world):

@@ -171,6 +171,8 @@ def test_an_origin_names_the_line():
          "reason: r, owner: o}\n", 3, "needs its offset"),
         ("change_windows:\n  - {starts: 2026-12-03T22:00:00Z, ends: 2026-12-02T22:00:00Z, ticket: T, "
          "reason: r, owner: o}\n", 3, "ends before it starts"),
+        ("change_windows:\n  - {starts: 2026-12-01T22:00:00Z, ends: 2027-01-02T22:00:00Z, ticket: T, "
+         "reason: r, owner: o}\n", 3, "31 days at most"),
         ("ignore: [broken\n", 3, ""),
     ],
 )  # fmt: skip

@@ -37,4 +37,4 @@ def plan_view(name: str, deps: Deps) -> PlanView:
     with deps.store.read() as unit:
         newest = next(iter(unit.sweeps.last(plan.target, states=ENDED)), None)
         runs = runs_since_good(unit, plan.target, newest)
-    return PlanView(plan, reading_of(plan.target, runs, [], now, deps.catalogue), now)
+    return PlanView(plan, reading_of(plan.target, runs, [], now, deps.catalogue_of(plan.target)), now)
