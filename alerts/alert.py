@@ -60,6 +60,7 @@ class AlertLine:
     times_opened: int
     like_another: bool = False  #: a line above tells of the same rule
     quiet: Quiet | None = None  #: it is announced: nobody is alerted of what happens to it
+    money: str = ""  #: what it means for bills, in one line
 
     @property
     def is_resolved(self) -> bool:

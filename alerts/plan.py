@@ -223,6 +223,7 @@ def line_of(known: Known, catalogue: Catalogue) -> AlertLine:
         resolution=known.resolution if resolved else "", detail=_detail(known) if resolved else "",
         since=known.opened_at, changed_at=known.changed_at if known.state is not State.OPEN else None,
         by=known.by, times_opened=known.times_opened, quiet=None if resolved else known.quiet,
+        money=str(finding.money) if finding.money is not None else "",
     )  # fmt: skip
 
 

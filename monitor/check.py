@@ -78,8 +78,9 @@ def check_files(
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone_of(configuration, UTC))
     judgement = judge(
-        configuration, comparison, packs, catalogue, at=moment, secrets=secrets, zone=UTC, overlay=overlay
-    )
+        configuration, comparison, packs, catalogue, at=moment, secrets=secrets, zone=UTC, base=base,
+        overlay=overlay,
+    )  # fmt: skip
     return CheckReport(
         configuration, base, comparison, judgement, packs, fail_on, tuple(_warnings(configuration, base, now))
     )

@@ -220,7 +220,8 @@ def running_demo(
         definition = Definition(
             source="smart360", url=sandbox.url, utility=sandbox.utility, user=f"file:{folder / 'user'}",
             password=f"file:{folder / 'password'}", time_zone="America/Los_Angeles", schedule="every 6h",
-            channel="swa-care", clock="source", requests_per_second=5000, requests_at_once=8,
+            channel="swa-care", clock="source", consumers={"Residential": 45_912, "Commercial": 3_900},
+            requests_per_second=5000, requests_at_once=8,
         )  # fmt: skip
         with deps.store.write() as unit:
             target, _ = unit.targets.put("swa", "production", definition, deps.clock.now())

@@ -215,7 +215,8 @@ def _judged(claim: Claim, reading: Reading, memory: Memory, stages: Stages, deps
         judgement = judge(
             configuration, comparison, overlay.packs, overlay.catalogue, at=at, secrets=deps.secrets_of(target.tenant),
             zone=target.zone, stage=target.definition.stage, kept=memory.results, history=history,
-            overlay=overlay,
+            overlay=overlay, base=base, consumers=target.definition.consumers,
+            profiles=target.definition.consumption,
         )  # fmt: skip
     reached("judged")
     for _ in range(TRIES):

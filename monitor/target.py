@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from baselines.catalogue import Catalogue
+from rules.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Definition:
     channel: str = ""
     scope: tuple[str, ...] = ()
     consumers: Mapping[str, int] = field(default_factory=dict)
+    consumption: tuple[Profile, ...] = ()  #: what they typically use, before the shipped profiles
     requests_per_second: float = 10
     requests_at_once: int = 4
     clock: str = ""  #: ``source`` takes today from the source's Date header

@@ -20,11 +20,12 @@ from monitor.secrets import is_reference
 from monitor.target import Definition
 from rules.overlay import read_overlays
 from rules.pack import Packs
+from rules.profiles import Profile, profiles_of
 
 _ID: Final = re.compile(r"[a-z0-9-]{1,40}")
 _KNOWN: Final = (
     "source", "url", "utility", "user", "password", "folder", "time_zone", "schedule", "stage", "channel", "scope",
-    "consumers", "requests_per_second", "requests_at_once", "clock", "overlays",
+    "consumers", "consumption", "requests_per_second", "requests_at_once", "clock", "overlays",
 )  # fmt: skip
 
 
@@ -137,6 +138,12 @@ class _Reader:
         if not isinstance(consumers, dict) or not all(isinstance(n, int) for n in consumers.values()):
             what = "consumers maps categories to counts."
             self.mistake((*where, "consumers"), "bad_value", what, "Write {Residential: 45000}.")
+        consumption: tuple[Profile, ...] = ()
+        try:
+            consumption = profiles_of(raw.get("consumption", []))
+        except ValueError as error:
+            what, mend = f"consumption cannot be read: {error}.", "See docs/operations.md, Money."
+            self.mistake((*where, "consumption"), "bad_value", what, mend)
         if len(self.mistakes) > before:
             return None
         return Definition(
@@ -144,8 +151,9 @@ class _Reader:
             utility=str(raw.get("utility") or ""), user=str(raw.get("user") or ""),
             password=str(raw.get("password") or ""), folder=str(raw.get("folder") or ""),
             stage=str(raw.get("stage", "live")), channel=str(raw.get("channel") or ""),
-            scope=tuple(raw.get("scope", [])), consumers=consumers, requests_per_second=float(rate),
-            requests_at_once=at_once, clock=str(raw.get("clock") or ""), overlays=overlays,
+            scope=tuple(raw.get("scope", [])), consumers=consumers, consumption=consumption,
+            requests_per_second=float(rate), requests_at_once=at_once, clock=str(raw.get("clock") or ""),
+            overlays=overlays,
         )  # fmt: skip
 
     def overlays(self, where: tuple[str | int, ...], named: Any) -> list[tuple[str, str]]:

@@ -8,13 +8,14 @@ from baselines.fields import Op, spelled
 from baselines.fingerprints import is_fingerprint
 from baselines.values import Canonical, scalar_text
 from rules.findings import Finding, Kind
+from rules.impact import Impact
 
 PERSONAL = "(personal)"
 LONGEST = 60  #: characters of a value inside a sentence
 
 
-def drift_findings(comparison: Comparison, catalogue: Catalogue) -> Iterator[Finding]:
-    """A finding for each change."""
+def drift_findings(comparison: Comparison, catalogue: Catalogue, impact: Impact) -> Iterator[Finding]:
+    """A finding for each change, with what it alone means for bills."""
     for change in comparison.changes:
         kind = catalogue.types.get(change.resource_type)
         by = f"{change.updated_by}, {change.updated_at}" if change.updated_by else ""
@@ -23,6 +24,7 @@ def drift_findings(comparison: Comparison, catalogue: Catalogue) -> Iterator[Fin
             resource_type=change.resource_type, key=change.key, path=change.path, title=_title(change, kind),
             message=sentence(change, kind), why="It is not what was approved.", fix=_fix(change, kind), op=change.op,
             old=masked(change, kind, change.old), new=masked(change, kind, change.new), seen_by=by,
+            money=impact.of(change),
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from blake3 import blake3
 
 from baselines.fields import Op
 from baselines.severity import Severity
+from rules.money import Money
 
 
 class Kind(StrEnum):
@@ -54,6 +55,7 @@ class Finding:
     rule_kind: str = ""  #: what its rule is about: completeness, consistency, sequence …
     seen_by: str = ""  #: who SMART360 says touched the object last, and when
     line: int = 0  #: of the object in the file it came from; 0 elsewhere
+    money: Money | None = None  #: what it means for bills; no part of fingerprint or evidence
 
     @property
     def fingerprint(self) -> str:

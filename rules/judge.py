@@ -18,8 +18,11 @@ from rules.drift import drift_findings, field_of
 from rules.evaluate import RuleResult, Verdict, evaluate
 from rules.facts import Facts, History
 from rules.findings import Finding, Kind, ordered
+from rules.impact import Impact
+from rules.money import Money
 from rules.overlay import Exemption, Overlay
 from rules.pack import ANY, CONFIGURATION, Packs, Rule
+from rules.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Judgement:
     modules: Mapping[str, int] = field(default_factory=dict)
     ignored: tuple[tuple[Finding, Exemption], ...] = ()  #: what an overlay says is none, and what says so
     kept: Mapping[str, Kept] = field(default_factory=dict)  #: results with what is ignored, for the next judgement
+    money: Money | None = None  #: what all changes together mean for bills; None with fewer than two
 
     @property
     def tally(self) -> Mapping[Verdict, int]:
@@ -86,6 +90,9 @@ class Judgement:
         return tuple(sorted(found, key=lambda each: (not self.rules[each.rule].required, each.rule)))
 
 
+BILLING: Final = "billing"  #: the module whose rules are about bills
+
+
 def judge(
     configuration: Configuration,
     comparison: Comparison,
@@ -99,6 +106,9 @@ def judge(
     kept: Mapping[str, Kept] | None = None,
     history: History | None = None,
     overlay: Overlay | None = None,
+    base: Configuration | None = None,
+    consumers: Mapping[str, int] | None = None,
+    profiles: tuple[Profile, ...] = (),
 ) -> Judgement:
     """Drift, rule and coverage findings of a configuration, as of one moment.
 
@@ -116,6 +126,9 @@ def judge(
         history: of a target that is being set up: in which order its resource types appeared.
         overlay: whose exemptions apply. What they cover is no finding and fails no rule; one that
             covers nothing, where it could be seen, is a finding of its own.
+        base: the old side of ``comparison``, for what findings mean in money.
+        consumers: how many there are of each category.
+        profiles: what they typically use, before the shipped profiles.
 
     Returns:
         Findings ordered by severity, module, type, key, path.
@@ -146,10 +159,11 @@ def judge(
         by = next((each for each in exemptions if each.covers(finding, *known)), None)
         ignored.append((finding, by)) if by is not None else found.append(finding)
 
-    for change, finding in zip(comparison.changes, drift_findings(comparison, catalogue), strict=True):
+    impact = Impact(base, configuration, comparison.changes, catalogue, day, consumers or {}, profiles)
+    for change, finding in zip(comparison.changes, drift_findings(comparison, catalogue, impact), strict=True):
         sort(finding, change.new, field_of(change, catalogue.types.get(change.resource_type)))
     gaps = (*configuration.gaps, *comparison.unchecked)
-    ruled = (one for own in raw.values() for one in own.result.findings)
+    ruled = (_with_money(one, impact) for own in raw.values() for one in own.result.findings)
     for each in (*ruled, *coverage_findings(gaps, configuration, catalogue)):
         sort(each)
     judged = raw
@@ -164,6 +178,7 @@ def judge(
     return Judgement(
         findings=ordered(found, places), results=judged, rules=packs.by_id, unchecked=unchecked, day=day,
         judged_anew=len(due), modules=places, ignored=tuple(ignored), kept=raw,
+        money=impact.together(),
     )  # fmt: skip
 
 
@@ -191,6 +206,14 @@ def _idle(
         )
         for name, (place, what, mend) in told.items()
     ]  # fmt: skip
+
+
+def _with_money(finding: Finding, impact: Impact) -> Finding:
+    """A rule's finding on what makes bills, with what it means for them."""
+    if finding.module != BILLING:
+        return finding
+    beside = ((each.resource_type, each.key) for each in finding.evidence)
+    return replace(finding, money=impact.of_object((finding.resource_type, finding.key), beside))
 
 
 def zone_of(configuration: Configuration, fallback: tzinfo) -> tzinfo:

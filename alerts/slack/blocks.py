@@ -175,6 +175,7 @@ def _detail(story: AlertStory, line: AlertLine) -> list[Element]:
     facts = [
         *([] if line.kind in ("drift", "proposal") or not line.resource_type else [("Where", _place(line))]),
         (reason, line.why),
+        ("Cost", line.money),
         *story.facts[:MOST_FACTS],
         *_unread(story),
     ]

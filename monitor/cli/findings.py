@@ -85,6 +85,10 @@ def show(number: Number, output: OutputOption = tell.Output.TABLE) -> None:
     if finding.op is not None:
         tell.result(f"      - {tell.shown_whole(str(finding.old))}")
         tell.result(f"      + {tell.shown_whole(str(finding.new))}")
+    if finding.money is not None:
+        tell.result(f"cost    {tell.shown_whole(str(finding.money))}")
+        for line in finding.money.working:
+            tell.result(f"        {tell.shown_whole(line)}")
     tell.result(f"why     {finding.why}")
     if finding.basis:
         tell.result(f"basis   {finding.basis}")

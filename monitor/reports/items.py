@@ -60,6 +60,7 @@ def finding_item(target: str, known: Known) -> Item:
         "changed_at": moment(known.changed_at), "last_seen": moment(known.last_seen),
         "times_opened": known.times_opened, "by": known.by, "note": known.note, "old": finding.old,
         "new": finding.new, "quiet": _quiet(known.quiet),
+        "money": finding.money.as_json() if finding.money is not None else None,
         "evidence": [asdict(each) for each in finding.evidence],
     }  # fmt: skip
 

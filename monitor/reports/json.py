@@ -46,6 +46,8 @@ def finding_json(finding: Finding) -> dict[str, Any]:
                      for each in finding.evidence],
     }  # fmt: skip
     told |= {name: value for name, value in (("rule_kind", finding.rule_kind), ("basis", finding.basis)) if value}
+    if finding.money is not None:
+        told["money"] = finding.money.as_json()
     if finding.op is not None:
         told |= {"op": finding.op.value, "old": finding.old, "new": finding.new}
     return told
@@ -86,6 +88,8 @@ def check_json(report: CheckReport) -> str:
             "changes": sum(1 for each in findings if each.kind is Kind.DRIFT),
         },
     }  # fmt: skip
+    if report.judgement.money is not None:
+        content["money"] = report.judgement.money.as_json()
     return written("check", content)
 
 

@@ -108,6 +108,8 @@ def _block(each: Finding, place: str, width: int, colour: bool) -> Iterator[str]
     if each.op is not None and each.path:
         sides = (("-", each.old), ("+", each.new))
         yield from (f"{INDENT}{sign} {clean(_text(value))}" for sign, value in sides if value is not None)
+    if each.money is not None:
+        yield f"{INDENT}cost  {clean(str(each.money))}"
     if each.why:
         yield f"{INDENT}why   {clean(each.why)}"
     if each.basis:
@@ -144,6 +146,8 @@ def _summary(report: CheckReport) -> Iterator[str]:
         f"{rules}: {tally[Verdict.PASSED]} passed · {tally[Verdict.FAILED]} failed · "
         f"{tally[Verdict.UNDECIDED]} undecided · {tally[Verdict.NOT_APPLICABLE]} not applicable{readiness}"
     )
+    if judgement.money is not None:
+        yield f"Cost of all changes together: {clean(str(judgement.money))}"
     if findings:
         counts = {each: sum(1 for one in findings if one.severity is each) for each in Severity}
         told = ", ".join(

@@ -188,6 +188,14 @@ class Findings:
             result[print_] = replace(each, quiet=quiet.get(print_))
             if not each.alert_key and print_ not in quiet:
                 result[print_] = self._write(each, {"alert_key": alert_key, "version": each.version + 1})
+        for step in settlement.of(Event.SEEN):  # the next bill run moves on although nothing happened
+            if step.known is not None and step.known.finding.money != step.finding.money:
+                print_ = step.finding.fingerprint
+                told = replace(step.known.finding, money=step.finding.money)
+                self._connection.execute(
+                    update(FindingRow).where(_COLUMNS.id == step.known.id).values(content=to_json(told))
+                )
+                result[print_] = replace(result[print_], finding=told)
         for step in settlement.news:
             hushed = quiet.get(step.finding.fingerprint)
             if step.known is None:

@@ -115,6 +115,15 @@ def test_a_tenant_is_watched_from_registration_to_removal(home, sandbox):
         ({"time_zone": "America/Portland"}, "is no time zone"),
         ({"scope": ["billings"]}, "Did you mean billing?"),
         ({"serverity": 1}, "Unknown key serverity"),
+        ({"consumption": [{"category": "Residential"}]}, "row 1: category, service, sizes, source are needed"),
+        (
+            {
+                "consumption": [
+                    {"category": "R", "service": "water", "sizes": {"kgal": ["3", "x", "9"]}, "source": "bills"}
+                ]
+            },
+            "row 1: sizes are small, typical and large for a unit",
+        ),
     ],
 )
 def test_a_tenant_file_with_a_mistake_changes_nothing(home, change, code):

@@ -21,7 +21,7 @@ RATE = AlertLine(
     op="changed",
     old="4.1",
     new="41",
-    why="A typical bill of 7 kgal rises from 153.04 to 308.02 USD.",
+    why="It is not what was approved.",
     mend="Billing › Plans and tariffs › RES-VAR › slab 0–4 kgal › rate 4.10",
     state="open",
     resolution="",
@@ -30,9 +30,12 @@ RATE = AlertLine(
     changed_at=None,
     by="",
     times_opened=1,
+    money="typical Residential bill (7 kgal, Portland) $153.04 → $308.02 a month (+$154.98); about +$7.1 million a "
+    "month in all; next bill run BC-01 on 3 December 2026",
 )
 RULE = replace(
     RATE,
+    money="",
     number="2QXM",
     kind="rule",
     sentence="Consumer category Commercial has no variable plan.",
@@ -149,8 +152,8 @@ _EVENTS = tuple(event(AlertReason.RESOLVED, line.number) for line in _MENDED if 
 FORMS: dict[str, AlertStory] = {
     "one-finding": STORY,
     "one-finding-of-a-rule": replace(STORY, lines=(RULE,)),
-    "one-secret": replace(STORY, lines=(replace(RATE, path="secret", old="changed", new="changed"),)),
-    "one-object-removed": replace(STORY, lines=(replace(RATE, path="", op="removed", old="{…}", new=None),)),
+    "one-secret": replace(STORY, lines=(replace(RATE, path="secret", old="changed", new="changed", money=""),)),
+    "one-object-removed": replace(STORY, lines=(replace(RATE, path="", op="removed", old="{…}", new=None, money=""),)),
     "one-acknowledged": replace(
         STORY,
         revision=2,

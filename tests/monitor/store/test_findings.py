@@ -14,6 +14,7 @@ from monitor.store.unit import Store
 from monitor.target import Target
 from rules.findings import Finding, Kind
 from rules.lifecycle import Event, Known, Resolution, Settlement, State, Step
+from rules.money import Money
 from rules.precision import Mark, Opinion, Precision
 from tests.monitor.store.made import NOW, count, finding, finished, registered
 
@@ -281,3 +282,13 @@ def test_precision_since_a_moment_is_of_findings_that_were_there_then_with_all_t
     with store.read() as unit:
         assert unit.findings.precisions(NOW + HOUR) == {"billing.x": Precision(1, 0, found=1, open=1, targets=1)}
         assert unit.findings.precisions(NOW + 3 * HOUR) == {}
+
+
+def test_what_a_finding_means_in_money_moves_on_although_nothing_happened(store):
+    target = registered(store)
+    (known,) = opened(store, target, replace(finding("A"), money=Money(next_run="2026-12-03", cycle="BC-01")))
+    later = replace(known.finding, money=Money(next_run="2027-01-03", cycle="BC-01"))
+    (seen,) = applied(store, target, Step(Event.SEEN, later, known), at=NOW + HOUR)
+    (kept,) = known_now(store, target)
+    assert seen.finding.money == kept.finding.money == later.money
+    assert (kept.state, kept.version) == (State.OPEN, known.version)

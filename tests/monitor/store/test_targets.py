@@ -10,6 +10,7 @@ import pytest
 from monitor.errors import UnknownTarget
 from monitor.store.unit import Store
 from monitor.target import Definition, Target
+from rules.profiles import shipped_profiles
 from tests.monitor.store.made import DEFINITION, NOW, registered
 
 HOUR = timedelta(hours=1)
@@ -34,7 +35,8 @@ def test_a_new_target_is_due_at_once_and_keeps_every_word_of_its_definition(stor
     definition = Definition(
         source="smart360", time_zone="America/Los_Angeles", schedule="0 6 * * 1", url="https://swa.example",
         utility="0b7e", user="env:SWA_USER", password="file:/run/secrets/swa", folder="x", stage="onboarding",
-        channel="swa-care", scope=("billing", "tax"), consumers={"Residential": 12}, requests_per_second=2.5,
+        channel="swa-care", scope=("billing", "tax"), consumers={"Residential": 12}, consumption=shipped_profiles(),
+        requests_per_second=2.5,
         requests_at_once=1, clock="source",
     )  # fmt: skip
     target, is_new = put(store, definition, NOW)

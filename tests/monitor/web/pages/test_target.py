@@ -37,6 +37,16 @@ def test_nothing_wrong_says_what_was_looked_at(watched):
     assert view.title == "San Francisco Water Authority"
 
 
+def test_a_finding_on_a_tariff_says_what_it_means_for_bills(watched):
+    watched.sweep()
+    watched.approve()
+    watched.happen("misplaced-decimal-point")
+    watched.later(hours=6)
+    watched.sweep()
+    (drift,) = [known.finding for known in view_of(watched).findings if known.finding.kind == "drift"]
+    assert str(drift.money).startswith("typical Residential bill (7 kgal, Portland) $153.04 → $308.02 a month")
+
+
 def test_every_figure_equals_its_list(watched):
     watched.sweep()
     watched.approve()
