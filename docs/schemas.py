@@ -6,7 +6,7 @@ also marks what ``check`` would report of a single field (required and absent, a
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from inspect import getsource
 from itertools import chain
 from typing import Any, Final
@@ -29,7 +29,7 @@ def schemas() -> dict[str, Schema]:
     """Each schema by the name of what it describes."""
     made = {
         "configuration": _configuration(), "catalogue": _catalogue(), "pack": _pack(), "manifest": _manifest(),
-        "tenant": _tenant(),
+        "tenant": _tenant(), "overlay": _overlay(),
     }  # fmt: skip
     draft = "https://json-schema.org/draft/2020-12/schema"
     return {name: {"$schema": draft, **schema} for name, schema in made.items()}
@@ -40,10 +40,11 @@ def _mapping(known: Mapping[str, Schema], required: tuple[str, ...] = (), **more
     return {"type": "object", "properties": dict(known), "additionalProperties": False, **needed, **more}
 
 
-def _told(keys: Mapping[str, str], known: Any, schemas: Mapping[str, Schema]) -> dict[str, Schema]:
+def _told(keys: Mapping[str, str], known: Iterable[str], schemas: Mapping[str, Schema]) -> dict[str, Schema]:
     """The schema of each key that a reader knows, with its description; a key without one is an error here."""
-    assert keys.keys() == set(known), f"describe {sorted(set(known) ^ keys.keys())} in docs/schemas.py"
-    return {key: {**schemas.get(key, TEXT), "description": what} for key, what in keys.items()}
+    missing = set(known) - keys.keys()
+    assert not missing, f"describe {sorted(missing)} in docs/schemas.py"
+    return {key: {**schemas.get(key, TEXT), "description": what} for key, what in keys.items() if key in known}
 
 
 def _ref(name: str) -> Schema:
@@ -152,8 +153,7 @@ def _catalogue() -> Schema:
         "to": "The resource type a reference points at.", "inverse": "The reference read backwards.",
         "order": "Whether the order of a list means anything.", "item_key": "Fields that name an item of the list.",
         "volatile": "Never compared.", "secret": "Kept as a fingerprint only.", "personal": "About a person.",
-        "minimum": "Least value that can mean anything.", "maximum": "Largest value that can mean anything.",
-        "not_before": "A field beside it that this one may not come before.",
+        "minimum": "The least it may be.", "maximum": "The most it may be.", "not_before": "A field of an earlier day.",
     }  # fmt: skip
     field = _told(field_keys, catalogue._FIELD_KEYS, {
         "type": {"enum": [each.value for each in FieldType if each is not FieldType.ITEM]},
@@ -168,10 +168,11 @@ def _catalogue() -> Schema:
         "scope": "One for each utility, or for the whole tenant.", "volume": "bulk: only counts are judged.",
         "summary": "What it is for, in a sentence.", "screen": "Where SMART360 sets it.", "fields": "In their order.",
         "severity": "How bad a change is: default, then by field.", "source": "How sure we are that it is so.",
-        "unique": "Fields that no two objects in force at once have in common.",
+        "unique": "Fields that no two objects share.",
     }  # fmt: skip
     kind = _told(type_keys, catalogue._TYPE_KEYS, {
-        "key": {**TEXTS, "minItems": 1}, "scope": {"enum": ["utility", "tenant"]}, "volume": {"enum": ["bulk"]},
+        "key": {**TEXTS, "minItems": 1}, "volume": {"enum": ["bulk"]},
+        "scope": {"enum": ["utility", "tenant"]},
         "fields": {"type": "object", "minProperties": 1, "additionalProperties": _ref("field"),
                    "propertyNames": {"not": {"enum": sorted(catalogue.RESERVED)}}},
         "severity": {"type": "object", "additionalProperties": severity},
@@ -288,16 +289,20 @@ def _tenant() -> Schema:
         "schedule": "every 6h, or five crontab fields in time_zone.", "stage": "onboarding until signed off.",
         "channel": "Who hears of it, by the routes file.", "scope": "Modules or resource types; none: all.",
         "consumers": "Consumers of each category, for money.",
+        "consumption": "What a typical consumer of each category uses, for money.",
+        "overlays": "Files that say how it differs; the last one wins.",
         "requests_per_second": "What the source is asked at most.", "requests_at_once": "Side by side, at most.",
         "clock": "source: today is the source's.",
     }  # fmt: skip
+    names = [*(module.name for module in known.modules), *known.types]  # an overlay may bring others
     secret = {**TEXT, "pattern": "^(env:|file:/)."}
     environment = _told(keys, tenantfile._KNOWN, {
         "source": {"enum": ["smart360", "files"]}, "url": {**TEXT, "pattern": "^https?://[^/@]+(/|$)"},
         "user": secret, "password": secret, "stage": {"enum": ["live", "onboarding"], "default": "live"},
         "schedule": {**TEXT, "pattern": r"^\s*(every\s+\S+|(\S+\s+){4}\S+)\s*$", "default": "every 6h"},
-        "scope": {"type": "array", "items": {"enum": [*(module.name for module in known.modules), *known.types]}},
+        "scope": {"type": "array", "items": {"anyOf": [{"enum": names}, {"pattern": NAME}]}},
         "consumers": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "consumption": {"type": "array"}, "overlays": TEXTS,
         "requests_per_second": {"type": "number", "exclusiveMinimum": 0, "maximum": 10_000, "default": 10},
         "requests_at_once": {"type": "integer", "minimum": 1, "maximum": 64, "default": 4},
     })  # fmt: skip
@@ -309,8 +314,51 @@ def _tenant() -> Schema:
         "title": "Targets to watch, of one tenant",
         **_mapping(
             {"tenant": {**TEXT, **name, "description": "a-z, 0-9 and -, at most 40."},
+             "overlays": {**TEXTS, "description": "Of all environments."},
              "environments": {"type": "object", "minProperties": 1, "propertyNames": name,
                               "additionalProperties": _mapping(environment, ("source", "time_zone"), allOf=checks)}},
             ("tenant", "environments"),
         ),
     }  # fmt: skip
+
+
+# Overlay
+
+
+def _overlay() -> Schema:
+    known, defs = load_catalogue(), _catalogue()["$defs"]
+    said, severity = {**TEXT, "minLength": 1}, _ref("severity")
+    severities = {"type": "object", "additionalProperties": severity}
+    kind = {"enum": ["drift", "rule", "coverage"], "description": "What was not read is meant only by coverage."}
+    match = _mapping({"rule": TEXT, "resource_type": TEXT, "key": TEXT, "path": TEXT, "kind": kind})
+    match["description"] = "Findings by pattern: * is any text, what is left out anything."
+    moment = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d.*(Z|[+-]\d\d:?\d\d)$", "description": "With its offset."}
+    by = {"reason": said, "owner": said}
+    module = {"enum": [each.name for each in known.modules]}
+    defs["resource"]["properties"]["module"] = module
+    defs["resource"]["required"] = ["module", *defs["resource"]["required"]]
+    fields = {"type": "object", "additionalProperties": _ref("field"), "propertyNames": {"pattern": NAME}}
+    typed = {"propertyNames": {"pattern": NAME}, "additionalProperties": _ref("resource")}
+    values = {"anyOf": [{"const": "any"}, {"type": "array"}], "description": "That may be there; or any."}
+    parts = {
+        "overlay": {**said, "description": "Its name, for people."},
+        "types": {"type": "object", **typed, "description": "Resource types that the catalogue lacks."},
+        "fields": {"type": "object", "additionalProperties": fields, "description": "Further fields of known types."},
+        "severities": _mapping({"rules": severities, "fields": {"type": "object", "additionalProperties": severities}}),
+        "parameters": {"type": "object", "description": "Limits of rules.", "additionalProperties": {
+            "type": "object", "additionalProperties": {"type": ["string", "integer"]}}},
+        "ignore": _list(_mapping({"match": {**match, "minProperties": 1}, **by}, ("match", *by)),
+                        "Findings that are none here."),
+        "expected": _list(
+            _mapping({"resource_type": said, "key": TEXT, "path": TEXT, "values": values, **by},
+                     ("resource_type", "values", *by)), "Differences from the baseline that are no drift."),
+        "change_windows": _list(
+            _mapping({"starts": moment, "ends": moment, "ticket": said, **by, "match": match},
+                     ("starts", "ends", "ticket", *by)), "Times in which changes are announced."),
+    }  # fmt: skip
+    title = "How a group of tenants, or one, differs from what is shipped"
+    return {"title": title, **_mapping(parts, ("overlay",)), "$defs": defs}
+
+
+def _list(of: Schema, what: str) -> Schema:
+    return {"type": "array", "items": of, "description": what}

@@ -209,7 +209,7 @@ MISTAKES = [
     ("tenant", b"stage: live", b"stages: live"),
     ("tenant", b"requests_per_second: 10", b"requests_per_second: 0"),
     ("tenant", b"requests_per_second: 10", b"requests_at_once: 65"),
-    ("tenant", b"requests_per_second: 10", b"scope: [bills]"),
+    ("tenant", b"requests_per_second: 10", b"scope: billing"),
     ("tenant", b"requests_per_second: 10", b"consumers: {Residential: many}"),
 ]
 
@@ -221,6 +221,45 @@ def test_a_mistake_of_structure_is_refused_by_reader_and_schema(kind, right, wro
     with pytest.raises(InvalidInput):
         read(kind, data, tmp_path)
     assert not VALIDATORS[kind].is_valid(value(data))
+
+
+OVERLAY = b"""overlay: swa
+types: {loyalty_scheme: {module: consumer, title: Loyalty, key: [code], fields: {code: {type: text, required: true}}}}
+fields: {service_plan: {gl_account: {type: text}}}
+severities: {rules: {billing.tax-in-range: high}, fields: {service_plan: {gl_account: low}}}
+parameters: {metering.read-cycle-duration: {longest: 62}}
+ignore:
+  - {match: {kind: rule, rule: billing.tax-in-range, key: "ULF-*"}, reason: The city sets it., owner: finance}
+expected:
+  - {resource_type: subscription, key: "*", path: max_consumers, values: [50000], reason: Agreed., owner: olga}
+change_windows:
+  - {starts: 2026-12-01T22:00:00-08:00, ends: 2026-12-02T14:00:00Z, ticket: CHG-1, reason: Rates, owner: olga}
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (b"overlay: swa", b"overlay: ''"),
+        (b"overlay: swa\n", b""),
+        (b"module: consumer, ", b""),
+        (b"module: consumer", b"module: consumers"),
+        (b"{type: text}}}", b"{type: txt}}}"),
+        (b"billing.tax-in-range: high}", b"billing.tax-in-range: awful}"),
+        (b"longest: 62", b"longest: [62]"),
+        (b"ignore:", b"ignored:"),
+        (b"{kind: rule, rule", b"{kind: rules, rule"),
+        (b"reason: The city sets it., ", b""),
+        (b"values: [50000], ", b""),
+        (b"values: [50000]", b"values: all"),
+        (b"14:00:00Z", b"14:00:00"),
+        (b"ticket: CHG-1, ", b""),
+    ],
+)
+def test_a_mistake_of_structure_in_an_overlay_is_refused(right, wrong):
+    assert VALIDATORS["overlay"].is_valid(value(OVERLAY))
+    assert OVERLAY.count(right) == 1
+    assert not VALIDATORS["overlay"].is_valid(value(OVERLAY.replace(right, wrong)))
 
 
 BY_TYPE = {
