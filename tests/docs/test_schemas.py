@@ -18,7 +18,7 @@ from docs.schemas import schemas
 from monitor.cli import run
 from monitor.source.manifest import read_manifest
 from monitor.tenantfile import read_tenant_file
-from rules.pack import load_packs
+from rules.pack import load_packs, shipped_packs
 from tests.support import CATALOGUE, SECRETS, configuration, swa, swa_bytes
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,7 @@ def of_configuration(data: bytes) -> None:
 
 
 def of_tenant(data: bytes) -> None:
-    read_tenant_file(data, "t.yaml", CATALOGUE, allowed_hosts=frozenset())
+    read_tenant_file(data, "t.yaml", CATALOGUE, allowed_hosts=frozenset(), packs=shipped_packs)
 
 
 CATALOGUE_FILE = (ROOT / "baselines/resource_types/organization.yaml").read_bytes()
