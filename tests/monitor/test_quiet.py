@@ -1,6 +1,9 @@
 """Announced changes over real HTTP and in both stores: seen, counted and shown, and nobody is called until the end."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -252,6 +255,28 @@ def test_the_page_says_that_it_is_announced_and_until_when(utility):
     assert view.expected(known.quiet) == "announced (CHG-123, until 11:00)"
     utility.clock.at = END
     assert target_view("swa/production", utility.deps).expected(known.quiet).startswith("was announced")
+
+
+def test_the_command_line_says_it_too(utility, store_url, tmp_path):
+    utility.window(resource_type="tax")
+    utility.percentage("ULF-PDX", "5.5")
+    utility.sweep()
+    number = utility.open()["ULF-PDX drift"].number
+    environment = {**os.environ, "SMART360_DATABASE_URL": store_url, "SMART360_STATE_FOLDER": str(tmp_path)}
+
+    def told(*words: str) -> str:
+        command = [sys.executable, "-m", "monitor", "findings", *words]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60).stdout
+
+    assert "announced (CHG-123, until 2026-11-24 19:00:00 UTC)" in " ".join(told("list").split())
+    shown = told("show", number)
+    assert "announced (CHG-123, until 2026-11-24 19:00:00 UTC)" in shown
+    assert "quiet   rates of 2027 (mei)" in shown
+    (found,) = json.loads(told("list", "--output", "json"))["findings"]
+    assert found["quiet"]["until"].startswith("2026-11-24T19:00:00")
+    assert {**found["quiet"], "until": ""} == {
+        "reason": "rates of 2027", "ticket": "CHG-123", "until": "", "by": "mei",
+    }  # fmt: skip
 
 
 def test_f24_more_than_two_hundred_changes_are_one_summary_and_all_on_record(tmp_path, sandbox, slack, store):
