@@ -1,5 +1,6 @@
 """The one path to findings: what is kept, what is judged again, what is undecided."""
 
+import gc
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -47,6 +48,19 @@ def test_what_did_not_change_is_not_judged_again_on_the_same_day():
     assert first.judged_anew == len(PACKS.rules)
     assert again.judged_anew == 0
     assert again.findings == first.findings
+
+
+def test_judging_again_and_again_keeps_nothing_of_what_was_judged():
+    def dicts() -> int:
+        gc.collect()
+        return sum(1 for each in gc.get_objects() if type(each) is dict)
+
+    configured = configuration(swa())
+    first = judged(configured)
+    before = dicts()
+    for _ in range(3):
+        assert judged(configured).findings == first.findings
+    assert dicts() - before < 100  # of the 6,000 that functions of expressions were given
 
 
 def test_the_next_day_only_rules_that_read_today_are_judged_again():
