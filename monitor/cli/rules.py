@@ -171,6 +171,7 @@ def backtest(
     """
     from monitor.backtest import Trial
     from monitor.backtest import backtest as tried
+    from monitor.reports.table import how_many
 
     wired = deps()
     trial = Trial.of(_pack(pack), wired.packs)
@@ -178,10 +179,11 @@ def backtest(
     begin = tell.since(since, now)
     with wired.store.read() as unit:
         targets = [unit.targets.named(name) for name in dict.fromkeys(target or ())] or list(unit.targets.all())
+    of_targets = f"of {how_many(len(targets), 'target')}"
     made = tried(
         trial, targets, begin, wired, everything=everything,
         counted=lambda stream, total: tell.counted(
-            stream, f"replaying {total:,} snapshots of {len(targets)} targets", total, in_parts=True
+            stream, f"replaying {how_many(total, 'snapshot')} {of_targets}", total, in_parts=True
         ),
     )  # fmt: skip
     if not made.replays:

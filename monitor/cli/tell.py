@@ -65,13 +65,16 @@ def counted(items: Iterable[T], what: str, total: int, *, in_parts: bool = False
     shows = _speech["progress"] and sys.stderr.isatty()
     told = ""
     for done, item in enumerate(items):
-        if shows and time.monotonic() - begun > 1:
-            spent = time.monotonic() - begun
-            told = f"{what}  {done:,} of {total:,}  {spent:.0f} s"
+        spent = time.monotonic() - begun
+        if shows and spent > 1:
+            line = f"{what}  {done:,} of {total:,}  {spent:.0f} s"
             if in_parts:
-                left = round(spent * (total - done) / max(1, done))
-                told = f"{what}  {100 * done // max(1, total)} %  {left // 60}:{left % 60:02} left "
-            sys.stderr.write(f"\r{told}")
+                left = int(spent * (total - done) / max(1, done))
+                line = f"{what}  {100 * done // total} %  " + (f"{left // 60}:{left % 60:02} left" if done else "")
+            line = line.ljust(len(told))  # what stood there before is longer, or the same
+            if line != told:
+                sys.stderr.write(f"\r{line}")
+                told = line
         yield item
     sys.stderr.write("\r" + " " * len(told) + "\r" if told else "")
 

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -255,6 +256,18 @@ def test_a_pack_is_tried_under_the_overlays_of_each_target(world):
     assert world.target().definition.overlays == world.overlays
     assert world.tried(STRICTER).firings == []
     assert world.tried(STRICTER.replace('most: "4"', 'most: "3"')).firings == []
+
+
+def test_snapshots_of_an_older_catalogue_are_judged_by_the_new_one(world):
+    world.sweep()
+    world.edit("registration_type", fee="5")
+    world.sweep(hours=1)
+    world.deps.catalogue = replace(CATALOGUE, version="of tomorrow")
+    world.sweep(hours=1)
+    made = world.tried(STRICTER)
+    ((_, firing),) = made.firings
+    assert (firing.first_seen, firing.last_seen, firing.ended) == (NOON, NOON + timedelta(hours=2), None)
+    assert made.replays["tiny/production"].moments == 3
 
 
 def test_a_snapshot_whose_sweep_died_before_it_was_judged_told_nobody_anything(world):
