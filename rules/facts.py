@@ -225,16 +225,22 @@ class Facts:
         first, known = self._first_created(name), self.history.get(name)
         created = _moment(each.about.get("created_at", ""))
         if created is not None and first is not None:
-            was_before = created < (min(first[0], known.at) if known is not None else first[0])
+            was_before = created < first[0]
         else:
             was_before = known is not None and each.key in self._bodies_of(known.before, kind.name)
         then = self._bodies_of(known.then, kind.name).get(each.key) if was_before and known is not None else None
         return was_before and then in (None, each.body)
 
     def _first_created(self, name: str) -> tuple[datetime, str] | None:
-        """When the oldest object of a type was created, and its key; None where the source does not say of all."""
+        """When the oldest object of a type was created, and its key; None where the source does not say of all.
+
+        Those of its first snapshot count too: they may have been replaced since.
+        """
         if name not in self._created:
-            created = [(_moment(each.about.get("created_at", "")), each.key) for each, _ in self.objects(name)]
+            known = self.history.get(name)
+            first = known.then.objects(name) if known is not None else ()
+            several = (*first, *self.configuration.objects(name))
+            created = [(_moment(each.about.get("created_at", "")), each.key) for each in several]
             told = [(moment, key) for moment, key in created if moment is not None]
             self._created[name] = min(told) if told and len(told) == len(created) else None
         return self._created[name]

@@ -123,10 +123,25 @@ def test_print_is_black_on_white_without_bars_and_with_everything_open(page, sit
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
 
 
-@pytest.mark.parametrize("path", ["/", "/rules", "/targets/swa/production", "/targets/nobody/here"])
+@pytest.mark.parametrize(
+    "path", ["/", "/rules", "/targets/swa/production", "/targets/swa/production/plan", "/targets/nobody/here"]
+)
 @EVERYWHERE
 def test_a_page_reads_well_everywhere_and_asks_nobody_else(page, site, path, scheme, width):
     reads_well(page, site, path, scheme, width)
+
+
+def test_the_target_leads_to_its_plan_and_each_finding_of_it_back_to_the_target(page, site):
+    page.goto(f"{site}/targets/swa/production")
+    counted = page.locator(".figures > *").nth(2).locator("strong").inner_text()
+    page.get_by_role("link", name="in the order to mend them").click()
+    steps = page.locator("ol.findings > li")
+    assert page.locator("h1").inner_text() == f"{steps.count()} steps for {counted} findings"
+    first = steps.first.locator("li.also a").first
+    number = first.inner_text()
+    first.click()
+    assert page.url == f"{site}/targets/swa/production#{number}"
+    assert page.locator(f"[id='{number}']").count() == 1
 
 
 def reads_well(page, site, path, scheme, width):

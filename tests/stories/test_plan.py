@@ -1,11 +1,13 @@
 """The plan as a person follows it: what it says is done in SMART360 over HTTP, and nothing is left."""
 
 import json
+import re
 
 import yaml
 
 from monitor.demo import incidents
 from tests.stories.test_watch import home, run, sandbox  # noqa: F401 - fixtures
+from tests.support import swa
 
 TARGET = "swa/production"
 
@@ -13,8 +15,7 @@ TARGET = "swa/production"
 def test_doing_what_the_plan_says_in_its_order_heals_everything(home, sandbox):  # noqa: F811
     run(home, "tenant", "apply", "swa.yaml")
     run(home, "sweep", TARGET, "--wait")
-    run(home, "baseline", "propose", TARGET, "--as", "olga")
-    digest = json.loads(run(home, "baseline", "review", "1", "--output", "json"))["review"]["digest"]
+    digest = re.search(r"b3:[0-9a-f]{64}", run(home, "baseline", "propose", TARGET, "--as", "olga"))[0]
     run(home, "baseline", "approve", "1", "--digest", digest, "--as", "nisha")
     assert run(home, "findings", "plan", TARGET) == f"0 steps for 0 findings of {TARGET}.\n"
     for name in ("misplaced-decimal-point", "bill-template-removed", "vendor-keeps-the-keys", "bill-run-paused"):
@@ -57,15 +58,43 @@ def done(step):
 
 def test_while_a_tenant_is_set_up_what_came_before_what_it_rests_on_is_found_with_when_both_came(home, sandbox):  # noqa: F811
     sandbox.client.post("/sandbox/reset").raise_for_status()
+    modes = swa()["payment_mode"]
+    change(sandbox, *({"op": "remove", "resource": "payment_mode", "key": each["code"]} for each in modes))
     folder, _ = home
     content = yaml.safe_load((folder / "swa.yaml").read_text())
-    content["environments"] = {"new": {**content["environments"]["production"], "stage": "onboarding"}}
-    content["tenant"] = "nwa"
-    run(home, "tenant", "remove", TARGET, "--yes")
-    (folder / "new.yaml").write_text(yaml.safe_dump(content))
+    new = {**content["environments"]["production"], "stage": "onboarding"}
+    (folder / "new.yaml").write_text(yaml.safe_dump({"tenant": "nwa", "environments": {"new": new}}))
+    if "swa/production" in run(home, "tenant", "list"):
+        run(home, "tenant", "remove", TARGET, "--yes")
     run(home, "tenant", "apply", "new.yaml")
-    run(home, "sweep", "nwa/new", "--wait")  # the world was set up in order: nothing is wrong
+    run(home, "sweep", "nwa/new", "--wait", code=1)
+    (missing,) = out_of_sequence(home)
+    assert (missing["rule"], missing["key"]) == ("organization.set-up-in-sequence", "STRIPE")
+    assert [(each["resource_type"], each["path"], each["value"] is None) for each in missing["evidence"]] == [
+        ("payment_gateway", "created_at", False), ("payment_mode", "first_read", True),
+    ]  # fmt: skip
+    steps = json.loads(run(home, "findings", "plan", "nwa/new", "--output", "json", code=1))["steps"]
+    assert steps[0]["title"] == "Set up the first Payment mode"
+    assert missing["number"] in {each["number"] for each in steps[0]["findings"]}
 
-    holidays = json.loads(run(home, "snapshot", "export", "nwa/new", "--output", "json"))["read_route"]
-    gone = [{"op": "remove", "resource": "read_route", "key": each["code"]} for each in holidays]
-    assert gone
+    change(sandbox, *({"op": "add", "resource": "payment_mode", "value": each} for each in modes))
+    run(home, "sweep", "nwa/new", "--wait", code=1)
+    (late,) = out_of_sequence(home)
+    assert (late["rule"], late["key"]) == ("organization.set-up-after-what-it-rests-on", "STRIPE")
+    gateway, mode = late["evidence"]
+    assert (gateway["path"], mode["path"]) == ("created_at", "created_at")
+    assert gateway["value"] < mode["value"]
+
+    other = {"op": "set", "resource": "payment_gateway", "key": "STRIPE", "field": "merchant_id", "value": "acct_swa_2"}
+    change(sandbox, other)
+    run(home, "sweep", "nwa/new", "--wait")
+
+
+def change(sandbox, *changes):  # noqa: F811
+    sandbox.client.post("/sandbox/changes", json={"by": "mei", "changes": list(changes)}).raise_for_status()
+
+
+def out_of_sequence(home):  # noqa: F811
+    found = json.loads(run(home, "findings", "list", "nwa/new", "--output", "json", code=1))["findings"]
+    return [each for each in found if each["rule_kind"] == "sequence" and each["resource_type"] == "payment_gateway"
+            and each["rule"].startswith("organization.")]  # fmt: skip
