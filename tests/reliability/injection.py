@@ -57,11 +57,16 @@ class Injected:
         return self.leaves_the_list or self.mutation.before is None or self.changes_its_key
 
 
-def corpus(approved: Configuration, secrets: SecretKey, rng: random.Random) -> Iterator[Injected]:
-    """True changes without end: every kind in turn, each drawn from all of its kind, none twice before all were."""
+def corpus(
+    approved: Configuration, secrets: SecretKey, rng: random.Random, types: Iterable[str] | None = None
+) -> Iterator[Injected]:
+    """True changes without end: every kind in turn, each drawn from all of its kind, none twice before all were.
+
+    ``types``: only of these resource types; None: of all.
+    """
     by_kind: dict[str, list[Injected]] = {}
     keys = {name: {each.key for each in approved.objects(name)} for name in CATALOGUE.types}
-    for one in mutations(approved, CATALOGUE, secrets):
+    for one in mutations(approved, CATALOGUE, secrets, types):
         for made in injections(one, keys[one.resource_type]):
             by_kind.setdefault(made.what, []).append(made)
     kinds = sorted(by_kind)
