@@ -101,8 +101,6 @@ class Impact:
     def _compared(self, changes: list[Change]) -> Money | None:
         assert self.base is not None, "changes are against a baseline"
         renames = [each for each in changes if each.path in ("code", "name")]
-        if len(renames) == len(changes):
-            return None  # the plan of its consumers has another name
         old = Tariff(apply(renames, self.base, self.catalogue), self._decoded) if renames else self._approved
         sides = _Sides(self, old, Tariff(apply(changes, self.base, self.catalogue), self._decoded), changes)
         told = (sides.on(day) for day in self._days(changes, self.base))

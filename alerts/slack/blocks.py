@@ -28,6 +28,7 @@ LONGEST_BLOCKS = 9_000
 MOST_LINES = 10
 FEWEST_LINES = 5  #: lines told even if none is urgent; more only for critical and high ones
 MOST_FACTS = 5
+MOST_COSTS = 3  #: of several findings; those of one cause say the same and are told once
 MOST_TYPES = 4
 MOST_EVENTS = 3  #: of one reason in one revision; more are told in one line
 
@@ -210,7 +211,9 @@ def _overview(story: AlertStory, lines: Sequence[AlertLine], told: Sequence[Aler
         body.append({"type": "rich_text_list", "style": "ordered", "elements": items})
     if len(lines) > len(told):
         body.append(_section(_more(story, lines, told)))
-    facts = [(label, text) for label, text in (*story.facts[:MOST_FACTS], *_unread(story)) if text]
+    costs = dict.fromkeys(line.money for line in told if line.money and not line.is_resolved)
+    facts = [("Cost", text) for text in list(costs)[:MOST_COSTS]]
+    facts += [(label, text) for label, text in (*story.facts[:MOST_FACTS], *_unread(story)) if text]
     if facts:
         bullets = [_bullet(label, _t(visible(text, LONGEST_FACT))) for label, text in facts]
         body.append({"type": "rich_text_list", "style": "bullet", "elements": bullets})

@@ -18,7 +18,7 @@ from alerts.alert import AlertKind, AlertReason, AlertStory, Message
 from alerts.slack.blocks import LONGEST_BLOCKS, LONGEST_TEXT, payload, render, visible, visible_value
 from alerts.slack.limits import breaches, size_of_blocks
 from baselines.severity import Severity
-from tests.alerts.slack.stories import FORMS, NOT_READ, RATE, READ_AT, STORY, acknowledged, event, healed, many
+from tests.alerts.slack.stories import FORMS, NOT_READ, RATE, READ_AT, RULE, STORY, acknowledged, event, healed, many
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "slack"
 DATE_TOKEN = re.compile(r"<!date\^\d+\^\{date_short_pretty\} \{time\}\|[^<>|]*>")
@@ -278,3 +278,12 @@ def test_plain_text_is_left_when_blocks_are_refused() -> None:
     assert plain.blocks == ()
     assert plain.text.endswith("https://monitor.example/findings/7F3K")
     assert (plain.alert_key, plain.revision) == (STORY.key, 1)
+
+
+def test_what_several_findings_of_one_cause_cost_is_told_once():
+    lines = (RATE, replace(RULE, money=RATE.money), replace(RULE, number="9DKP", money="another sum"))
+    told = str(render(replace(STORY, lines=lines)).blocks)
+    assert told.count("$153.04 → $308.02") == 1
+    assert "another sum" in told
+    over = (healed(RATE), RULE)
+    assert "$153.04" not in str(render(replace(STORY, lines=over)).blocks)
