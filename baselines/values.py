@@ -321,6 +321,8 @@ def is_allowed(field: Field, value: Canonical) -> bool:
             return _EMAIL.fullmatch(value) is not None
         case FieldType.URL:
             return _URL.fullmatch(value) is not None
+        case FieldType.PHONE:
+            return len(re.findall(r"[0-9]", value)) >= 3  # 911, 811; letters may stand for digits
         case FieldType.COUNTRY:
             return re.fullmatch(r"[A-Z]{2}", value) is not None
         case FieldType.CURRENCY:
@@ -340,6 +342,13 @@ def _shown(raw: Raw) -> str:
     return f'"{shown(str(raw))}"'
 
 
+def _is_moment(field: Field, value: str) -> bool:
+    try:
+        return parse_value(field, value, UTC) == value
+    except Unreadable:
+        return False
+
+
 _CANONICAL_DECIMAL: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
@@ -356,8 +365,8 @@ def fits(field: Field, value: Canonical) -> bool:
             return isinstance(value, list) and field.item is not None and all(fits(field.item, item) for item in value)
         case FieldType.ITEM:
             return isinstance(value, dict)
-        case FieldType.DATE:
-            return isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) is not None
+        case FieldType.DATE | FieldType.TIME | FieldType.TIMESTAMP:
+            return isinstance(value, str) and _is_moment(field, value)
         case FieldType.DURATION:
             return isinstance(value, str) and DURATION.fullmatch(value) is not None
     return isinstance(value, str)

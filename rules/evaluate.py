@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from baselines.catalogue import Catalogue, ResourceType
 from baselines.configuration import ConfigObject
@@ -120,8 +120,7 @@ def evaluate(rules: Sequence[Rule], facts: Facts, *, stage: str = "live") -> dic
             for tally in tallies:
                 _judge_whole(tally, facts, language)
         elif subject == ANY:
-            for tally in tallies:
-                _judge_any(tally, facts, language)
+            _judge_any(tallies, facts, language)
         else:
             _judge_type(subject, tallies, facts, language)
         results.update({tally.rule.id: tally.result() for tally in tallies})
@@ -186,29 +185,62 @@ def _judge_type(subject: str, tallies: list[_Tally], facts: Facts, language: Lan
 
 
 def _judge_joined(subject: str, tallies: list[_Tally], facts: Facts, language: Language) -> None:
-    rules = [tally.rule for tally in tallies]
+    shape = _merged(tallies)
+    variables, dangling_whole = _variables([tally.rule for tally in tallies], facts)
+
+    def given() -> Iterator[_Given]:
+        for each, values in facts.subjects(subject):
+            seen, dangles = facts.of(subject, each, values, shape)
+            yield _Given(subject, each, {**variables, "self": seen}, dangles or dangling_whole)
+
+    _judge_each(tallies, given(), facts, language)
+
+
+def _judge_any(tallies: list[_Tally], facts: Facts, language: Language) -> None:
+    shape = _merged(tallies)
+    variables = {"today": facts.today, "configuration": {}, "counts": {}}
+
+    def given() -> Iterator[_Given]:
+        for kind in facts.judged_types():
+            for each, values in facts.subjects(kind.name):
+                seen = facts.generic(kind, each, values, shape)
+                yield _Given(kind.name, each, {**variables, "self": seen}, False)
+
+    _judge_each(tallies, given(), facts, language)
+
+
+def _merged(tallies: list[_Tally]) -> Shape:
     shape = Shape()
-    for rule in rules:
-        shape.merge(rule.shape("self"))
-    variables, dangling_whole = _variables(rules, facts)
+    for tally in tallies:
+        shape.merge(tally.rule.shape("self"))
+    return shape
+
+
+class _Given(NamedTuple):
+    """One object as all rules of its subject see it."""
+
+    resource_type: str
+    object: ConfigObject
+    variables: dict[str, Any]
+    dangles: bool
+
+
+def _judge_each(tallies: list[_Tally], objects: Iterator[_Given], facts: Facts, language: Language) -> None:
     live, programs = tallies, _joined(tallies, language)
-    environment = language.running
-    for each, values in facts.objects(subject):
-        seen, dangles = facts.of(subject, each, values, shape)
-        given = {**variables, "self": seen}
-        activation = environment.Activation(given)
+    for name, each, given, dangles in objects:
+        activation = language.running.Activation(given)
         if any(tally.is_spent for tally in live):
             live = [tally for tally in live if not tally.is_spent]
             programs = _joined(live, language)
         for tally in tallies if len(live) < len(tallies) else ():
             if tally.is_spent:
-                tally.undecided.append((subject, each.key, UNTRIED))
+                tally.undecided.append((name, each.key, UNTRIED))
         for chunk, program in programs:
             answers = evaluated(program, activation)
             if isinstance(answers, Undecided):
                 answers = [evaluated(_program(language, tally.rule.text), activation) for tally in chunk]
             for tally, answer in zip(chunk, answers, strict=True):
-                _note(tally, answer, subject, each, given, dangles or dangling_whole, facts, language)
+                _note(tally, answer, name, each, given, dangles, facts, language)
 
 
 def _joined(tallies: list[_Tally], language: Language) -> list[tuple[list[_Tally], Any]]:
@@ -221,9 +253,13 @@ def _joined(tallies: list[_Tally], language: Language) -> list[tuple[list[_Tally
 
 
 def _chunks(tallies: list[_Tally]) -> Iterator[list[_Tally]]:
+    """Rules that bind names each alone: side by side, one may see what another bound (decision 0020)."""
     chunk: list[_Tally] = []
     length = 0
     for tally in tallies:
+        if tally.rule.bindings:
+            yield [tally]
+            continue
         if chunk and length + len(tally.rule.text) > JOINED:
             yield chunk
             chunk, length = [], 0
@@ -246,19 +282,6 @@ def _judge_whole(tally: _Tally, facts: Facts, language: Language) -> None:
     answer = evaluated(_program(language, tally.rule.text), variables)
     nothing = ConfigObject("", b"{}")
     _note(tally, answer, CONFIGURATION, nothing, variables, dangles, facts, language)
-
-
-def _judge_any(tally: _Tally, facts: Facts, language: Language) -> None:
-    program = _program(language, tally.rule.text)
-    for name, listed in facts.configuration.lists.items():
-        kind = facts.catalogue.types.get(name)
-        if kind is None or not listed.count:
-            continue
-        for each, values in facts.objects(name):
-            seen = facts.generic(kind, each, values, tally.rule.shape("self"))
-            given = {"self": seen, "today": facts.today, "configuration": {}, "counts": {}}
-            answer = UNTRIED if tally.is_spent else evaluated(program, given)
-            _note(tally, answer, name, each, given, False, facts, language)
 
 
 def _note(

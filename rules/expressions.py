@@ -24,7 +24,9 @@ LONGEST: Final = 4096  #: characters of one expression
 DEEPEST: Final = 64  #: levels of the expanded syntax tree (32 as written, which the engine sees to)
 LARGEST: Final = 4096  #: times the largest value read that anything in an expression may grow to
 #: Fields of ``self`` in a rule ``for: any``.
-ANY_FIELDS: Final = ("missing", "dangling", "not_allowed", "too_early", "overtaken")
+ANY_FIELDS: Final = (
+    "missing", "dangling", "not_allowed", "out_of_range", "duplicated", "too_early", "overtaken"
+)  # fmt: skip
 
 _F: Final = descriptor_pb2.FieldDescriptorProto
 _PACKAGE: Final = "smart360"
@@ -252,9 +254,13 @@ def _prefix(lets: Mapping[str, str]) -> str:
 
 
 def rule_text(when: str, expect: str, lets: Mapping[str, str]) -> str:
-    """A rule as the engine runs it: 1 passed, 0 a finding, 2 does not apply to this object."""
-    inner = bound(f"({expect}\n) ? 1 : 0", lets)
-    return f"({bound(when, lets)}) ? ({inner}) : 2" if when else inner
+    """A rule as the engine runs it: 1 passed, 0 a finding, 2 does not apply to this object.
+
+    Names are bound once, around both: of two bindings side by side, the engine (0.1.3) may take the
+    second's from the first (docs/decisions/0020).
+    """
+    inner = f"({expect}\n) ? 1 : 0"
+    return bound(f"({when}\n) ? ({inner}) : 2" if when else inner, lets)
 
 
 def _owner(struct: str) -> str:

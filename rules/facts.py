@@ -6,7 +6,7 @@ remembered: an expression that meets it fails for that object (contracts §4).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,12 +14,18 @@ from typing import Any, Final
 from baselines.catalogue import BackReference, Catalogue, Field, FieldType, ResourceType
 from baselines.configuration import ConfigObject, Configuration
 from baselines.coverage import Reason
+from baselines.fields import spelled
 from baselines.fingerprints import SecretKey
 from baselines.values import Canonical, fits, is_allowed, scalar_text
 from rules.expressions import PLACEHOLDER
+from rules.functions import quantity
 from rules.syntax import Shape
 
 Values = dict[str, Canonical]
+LAST_DAY: Final = "9999-12-31"
+_MEASURED: Final = frozenset((FieldType.INTEGER, FieldType.DECIMAL, FieldType.DURATION))
+_NEVER_BLANK: Final = frozenset((FieldType.INTEGER, FieldType.DECIMAL, FieldType.BOOLEAN, FieldType.CHOICE))
+
 #: Path of evidence that says when something was first read; its value is None where it never was.
 FIRST_READ: Final = "first_read"
 
@@ -57,15 +63,50 @@ class Facts:
         #: Fields that a whole list lost, or that came in another type (F21, F22): told once, judged in no object.
         self.gone = {(gap.resource_type, gap.path) for gap in whole if gap.reason is Reason.FIELD_MISSING}
         self._other = {(gap.resource_type, gap.path) for gap in whole if gap.reason is Reason.TYPE_CHANGED}
+        self._groups: dict[tuple[str, tuple[str, ...]], Mapping[str, Sequence[tuple[str, Values]]]] = {}
+        self._base: Facts | None = None
+        self._differs: frozenset[str] = frozenset()
+        self._only: Mapping[str, Collection[str]] | None = None
+
+    def changed(
+        self, configuration: Configuration, differs: Collection[str], only: Mapping[str, Collection[str]]
+    ) -> "Facts":
+        """Facts of a configuration that differs from this one in a few lists; all else is shared with it.
+
+        Args:
+            configuration: the other one.
+            differs: resource types of lists that are not the same.
+            only: by resource type, the keys of objects that are judged; none of a type that is not named.
+        """
+        other = Facts(configuration, self.catalogue, self.today, self.secrets)
+        other._base, other._differs, other._only = self, frozenset(differs), only
+        return other
+
+    def subjects(self, name: str) -> list[tuple[ConfigObject, Values]]:
+        """The objects of a type that are to be judged."""
+        if self._only is None:
+            return self.objects(name)
+        keys = self._only.get(name, ())
+        return [pair for pair in self.objects(name) if pair[0].key in keys] if keys else []
 
     def objects(self, name: str) -> list[tuple[ConfigObject, Values]]:
         """Objects of a type with their values, decoded once."""
+        if self._base is not None and name not in self._differs:
+            return self._base.objects(name)
         if name not in self._objects:
             self._objects[name] = [(each, each.values) for each in self.configuration.objects(name)]
         return self._objects[name]
 
+    def judged_types(self) -> Iterator[ResourceType]:
+        """Types of the catalogue that have objects which are to be judged."""
+        for name, listed in self.configuration.lists.items():
+            if listed.count and name in self.catalogue.types and (self._only is None or self._only.get(name)):
+                yield self.catalogue.types[name]
+
     def by_key(self, name: str) -> dict[str, Values]:
         """Values of a type's objects by natural key."""
+        if self._base is not None and name not in self._differs:
+            return self._base.by_key(name)
         if name not in self._by_key:
             self._by_key[name] = {each.key: values for each, values in self.objects(name)}
         return self._by_key[name]
@@ -119,6 +160,8 @@ class Facts:
 
     def placeholders(self, resource_type: str, path: str) -> frozenset[str]:
         """Fingerprints of known stand-ins in this field."""
+        if self._base is not None:
+            return self._base.placeholders(resource_type, path)
         place = (resource_type, path)
         if place not in self._stand_ins:
             self._stand_ins[place] = self.secrets.placeholders(resource_type, path)
@@ -133,6 +176,8 @@ class Facts:
 
     def back_links(self, back: BackReference) -> dict[str, list[tuple[str, Values]]]:
         """For each key of the target type: the objects that refer to it by this reference."""
+        if self._base is not None and back.source not in self._differs:
+            return self._base.back_links(back)
         place = (back.source, back.field)
         if place not in self._back:
             found: dict[str, list[tuple[str, Values]]] = defaultdict(list)
@@ -196,6 +241,10 @@ class Facts:
             wrong = [field for field in found if (kind.name, field.split(".")[0]) not in self._other]
             if wrong or not found:
                 built["not_allowed"] = wrong
+        if "out_of_range" in shape.fields:
+            built["out_of_range"] = list(_out_of_range(kind.fields, values))
+        if "duplicated" in shape.fields:
+            built["duplicated"] = self._duplicated(kind, values)
         if "too_early" in shape.fields:
             needed = _needed(kind)
             known = [name for name in needed if self.configuration.why_unknown(name) is None]
@@ -253,6 +302,36 @@ class Facts:
             self._bodies[place] = {each.key: each.body for each in configuration.objects(name)}
         return self._bodies[place]
 
+    def _duplicated(self, kind: ResourceType, values: Values) -> list[str]:
+        """Fields that another object has in common which should be alone with them: the key, or what is unique."""
+        found: dict[str, None] = {}
+        for group, _, other in self.alike(kind, values):
+            if group == kind.key or _at_once(kind, values, other):
+                found.update(dict.fromkeys(group))
+        return list(found)
+
+    def alike(self, kind: ResourceType, values: Values) -> Iterator[tuple[tuple[str, ...], str, Values]]:
+        """Other objects that say the same in the key or in what is unique: those fields, the key, the values."""
+        for group in (kind.key, *kind.unique):
+            said = _said(group, values)
+            if said is not None:
+                for key, other in self._by_group(kind.name, group).get(said, ()):
+                    if other is not values:
+                        yield group, key, other
+
+    def _by_group(self, name: str, group: tuple[str, ...]) -> Mapping[str, Sequence[tuple[str, Values]]]:
+        if self._base is not None and name not in self._differs:
+            return self._base._by_group(name, group)
+        place = (name, group)
+        if place not in self._groups:
+            found: dict[str, list[tuple[str, Values]]] = defaultdict(list)
+            for each, values in self.objects(name):
+                said = _said(group, values)
+                if said is not None:
+                    found[said].append((each.key, values))
+            self._groups[place] = found
+        return self._groups[place]
+
     def _dangling(self, kind: ResourceType, values: Values) -> tuple[list[str], bool]:
         dangling, unknown = [], False
         for field in kind.references():
@@ -297,11 +376,55 @@ def fields_read(kind: ResourceType, shape: Shape, catalogue: Catalogue) -> Itera
             yield from fields_read(catalogue.types[target], below, catalogue)
 
 
+def _said(group: tuple[str, ...], values: Values) -> str | None:
+    """What an object says in these fields; None where it says nothing in the first."""
+    if values.get(group[0]) in (None, "", []):
+        return None
+    return spelled([values.get(name) for name in group])
+
+
+def _at_once(kind: ResourceType, one: Values, other: Values) -> bool:
+    """True if both are active, and in force on some day together."""
+    if one.get("is_active") is False or other.get("is_active") is False:
+        return False
+    end = next((field.name for field in kind.fields.values() if field.not_before == "effective_from"), "")
+    return all(
+        scalar_text(each.get("effective_from")) <= (scalar_text(beside.get(end)) or LAST_DAY)
+        for each, beside in ((one, other), (other, one))
+    )
+
+
+def _out_of_range(fields: Mapping[str, Field], values: Values) -> Iterator[str]:
+    for field in fields.values():
+        value = values.get(field.name)
+        if value is None or value == "" or not fits(field, value):
+            continue  # what is no value of its type is not allowed already
+        if field.item is not None and isinstance(value, list):
+            inner = field.item.fields
+            below = [name for item in value if isinstance(item, dict) for name in _out_of_range(inner, item)]
+            yield from (f"{field.name}.{name}" for name in dict.fromkeys(below))
+            continue
+        follows = values.get(field.not_before)
+        followed = field.not_before and follows is not None and fits(fields[field.not_before], follows)
+        if (
+            (field.minimum and _less(field, value, field.minimum))
+            or (field.maximum and _less(field, field.maximum, value))
+            or (followed and _less(field, value, follows))
+        ):
+            yield field.name
+
+
+def _less(field: Field, one: Canonical, other: Canonical) -> bool:
+    if field.type in _MEASURED:
+        return quantity(scalar_text(one)) < quantity(scalar_text(other))
+    return scalar_text(one) < scalar_text(other)
+
+
 def _not_allowed(fields: Mapping[str, Field], values: Values) -> Iterator[str]:
     for field in fields.values():
         value = values.get(field.name)
-        if value is None or value == "":
-            continue
+        if value is None or (value == "" and (field.is_required or field.type not in _NEVER_BLANK)):
+            continue  # missing already, or a text that says nothing
         if not fits(field, value):
             yield field.name
             continue

@@ -277,7 +277,7 @@ class _Object:
         after: ConfigObject | None,
         value: Any,
         *,
-        is_required: bool = True,
+        is_required: bool = False,
     ) -> Mutation:
         key = (before or after).key  # type: ignore[union-attr]
         return Mutation(kind, self.kind.name, key, path, severity, is_required, before, after, value)

@@ -143,7 +143,9 @@ def test_a_blank_text_overrides_a_default():
         ("country", "US", True), ("country", "us", False), ("country", "USA", False),
         ("currency", "USD", True), ("currency", "$", False),
         ("timezone", "America/Los_Angeles", True), ("timezone", "Pacific", False),
-        ("text", "anything", True), ("phone", "anything", True), ("boolean", False, True),
+        ("text", "anything", True), ("boolean", False, True),
+        ("phone", "+1 503-555-0100", True), ("phone", "1-800-SWA-HELP", True), ("phone", "911", True),
+        ("phone", "n/a", False),
     ],
 )  # fmt: skip
 def test_choices_and_formats_are_checked_apart_from_reading(kind, value, allowed):
