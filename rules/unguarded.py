@@ -7,7 +7,7 @@ those whose own fields, or those of what they are linked with, are not the same 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 
@@ -15,10 +15,11 @@ from baselines.catalogue import BackReference, Catalogue
 from baselines.compare import compare
 from baselines.configuration import Configuration
 from baselines.fingerprints import SecretKey
+from baselines.severity import Severity
 from rules.evaluate import RuleResult, evaluate
 from rules.facts import Facts
 from rules.judge import zone_of
-from rules.mutations import Mutation, mutated
+from rules.mutations import Mutation, MutationKind, mutated
 from rules.pack import ANY, CONFIGURATION, Packs, Rule
 from rules.syntax import Shape
 
@@ -161,12 +162,12 @@ class Guard:
         found = set(differs.get(name, ()))
         kind, backs = self.catalogue.types[name], self.catalogue.back_references[name]
         for part, below in shape.fields.items():
-            field = kind.fields.get(part)
-            if field is not None and field.target:
+            known = kind.fields.get(part)
+            if known is not None and known.target:
                 links = facts.back_links(BackReference("", name, part))
-                for key in self._affected(field.target, below, differs, facts):
+                for key in self._affected(known.target, below, differs, facts):
                     found.update(source for source, _ in links.get(key, ()))
-            elif field is None and part in backs:
+            elif known is None and part in backs:
                 back = backs[part]
                 sources = facts.by_key(back.source)
                 for key in self._affected(back.source, below, differs, facts):
@@ -179,3 +180,47 @@ class Guard:
 
 def _told(result: RuleResult) -> Mapping[str, str]:
     return {each.fingerprint: each.evidence_digest for each in result.findings}
+
+
+@dataclass(slots=True)
+class FieldCount:
+    """One kind of mutation of one field, over all objects: how many each sees."""
+
+    module: str
+    resource_type: str
+    field_path: str  #: ``rates.rate``; "" is the whole object
+    kind: MutationKind
+    severity: Severity
+    is_required: bool
+    must_be_seen: bool
+    seen: Counter[Seen] = field(default_factory=Counter)
+    rules: set[str] = field(default_factory=set)  #: that see one of them
+    example: str = ""  #: key and path of one that no rule sees
+
+    @property
+    def unguarded(self) -> int:
+        """How many of them no rule sees."""
+        return self.seen.total() - self.seen[Seen.RULE]
+
+
+def counted_by_field(sights: Iterable[Sight], catalogue: Catalogue) -> list[FieldCount]:
+    """Sights added up; what must be seen and is not first, then by how many, module, type, field, kind."""
+    found: dict[tuple[str, str, MutationKind], FieldCount] = {}
+    for sight in sights:
+        each = sight.mutation
+        count = found.setdefault(
+            (each.resource_type, each.field, each.kind),
+            FieldCount(catalogue.module_of(each.resource_type), each.resource_type, each.field, each.kind,
+                       each.severity, each.is_required, each.must_be_seen),
+        )  # fmt: skip
+        count.seen[sight.seen] += 1
+        if sight.seen is Seen.RULE:
+            count.rules.update(sight.rules)
+        elif not count.example:
+            count.example = f"{each.key} {each.path}".strip()
+    order = catalogue.order
+    return sorted(
+        found.values(),
+        key=lambda one: (not (one.must_be_seen and one.unguarded), -one.unguarded if one.must_be_seen else 0,
+                         order[one.module], one.resource_type, one.field_path, one.kind),
+    )  # fmt: skip

@@ -29,7 +29,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "demo": ("demo", "demo", "See it work, nothing to set up."),
     "check": ("check", "check", "Judge a configuration file."),
     "diff": ("diff", "diff", "Show what differs between two configuration files."),
-    "rules": ("rules", "app", "Rule packs: list, show, test."),
+    "rules": ("rules", "app", "Rule packs: list, show, test, coverage."),
     "schema": ("schema", "schema", "JSON Schemas of the files, for editors."),
     "tenant": ("tenants", "app", "Targets: register, look at, pause, remove."),
     "sweep": ("sweeps", "sweep", "Sweep targets now."),

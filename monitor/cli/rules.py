@@ -1,4 +1,4 @@
-"""``rules list|show|test|backtest|precision``."""
+"""``rules list|show|test|coverage|backtest|precision``."""
 
 import sys
 from difflib import get_close_matches
@@ -10,14 +10,14 @@ import typer
 from baselines.errors import did_you_mean, shown
 from baselines.severity import Severity
 from monitor.cli import BadUsage, tell
-from monitor.cli.context import deps
+from monitor.cli.context import deps, fingerprint_key
 from monitor.errors import NotFound
 
 if TYPE_CHECKING:
     from monitor.backtest import Backtest
     from rules.pack import Pack, Rule
 
-app = typer.Typer(help="Rule packs: list, show, test, try on the past, precision.", no_args_is_help=True)
+app = typer.Typer(help="Rule packs: list, show, test, coverage, try on the past, precision.", no_args_is_help=True)
 OutputOption = Annotated[tell.Output, typer.Option("--output", help="How to print the result.")]
 
 
@@ -152,6 +152,45 @@ def run_pack_tests(
     if failed:
         tell.result(f"{len(failed)} of {len(outcomes)} tests failed.")
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def coverage(
+    configuration: Annotated[str, typer.Argument(help="A configuration file, -, or a target (its baseline).")],
+    types: Annotated[list[str] | None, typer.Option("--type", help="Only this resource type; several times.")] = None,
+    module: Annotated[list[str] | None, typer.Option(help="Only this module; several times.")] = None,
+    sample: Annotated[int, typer.Option(help="Look at so many mutations, spread evenly; 0: all.", min=0)] = 0,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the report of a target for /rules/coverage.")] = False,
+    output: OutputOption = tell.Output.TABLE,
+) -> None:
+    """Show what nobody guards: mutate every field of every object, and see which no rule notices.
+
+    Example: smart360-monitor rules coverage swa.yaml --module billing
+    """
+    from monitor.reports.json import written
+    from monitor.reports.table import coverage_lines
+    from monitor.unguarded import keep as keep_report
+    from monitor.unguarded import unguarded
+
+    wired = deps()
+    modules = {each.name: each.types for each in wired.catalogue.modules}
+    for asked, known, what in ((types, wired.catalogue.types, "resource type"), (module, modules, "module")):
+        for name in asked or ():
+            if name not in known:
+                mend = did_you_mean(name, known, f"One of {', '.join(known)}.")
+                raise NotFound(f"no such {what}.", where=name, mend=mend)
+    wanted = {*(types or ()), *(name for each in module or () for name in modules[each])} or None
+    report = unguarded(
+        configuration, wired, fingerprint_key, types=sorted(wanted) if wanted else None, most=sample,
+        progress=lambda sights, total: tell.counted(sights, "mutations", total),
+    )  # fmt: skip
+    if keep and "baseline" in report:
+        tell.note(f"Kept for /rules/coverage: {keep_report(report, wired)}")
+    if output is tell.Output.JSON:
+        sys.stdout.write(written("coverage", report))
+        return
+    for line in coverage_lines(report):
+        tell.result(line)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """Reports for people: findings worst first, each with where, why and how to mend it."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from baselines.catalogue import Catalogue
 from baselines.compare import Change, Comparison
@@ -252,3 +252,30 @@ def rule_lines(rule: Rule, catalogue: Catalogue) -> Iterator[str]:
             for each in several:
                 yield clean(f"         {name}: " + ", ".join(f"{field} {_text(part)}" for field, part in each.items()))
         yield from (clean(f"         says: {message}") for message in messages_of(rule, test, catalogue))
+
+
+def coverage_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """``rules coverage``: shares by kind, then the fields that no rule guards."""
+    summary = report["summary"]
+    yield f"{report['configuration']}: {report['looked_at']:,} of {report['mutations']:,} mutations looked at."
+    yield ""
+    yield f"{'':16}{'must be seen':>14}{'by a rule':>12}{'others':>12}{'by a rule':>12}"
+    for each in report["kinds"]:
+        must, others = each["must_be_seen"], each["others"]
+        figures = f"{must['total']:>14,}{_share(must):>12}{others['total']:>12,}{_share(others):>12}"
+        yield f"{each['kind']:16}{figures}"
+    yield ""
+    yield f"What no utility can mean, in fields that matter: {_share(summary)} of {summary['total']:,} seen by a rule."
+    missed = [each for each in report["fields"] if each["must_be_seen"] and each["total"] > each["rule"]]
+    if missed:
+        yield "Not seen by any rule; drift tells it once a baseline is approved:"
+    for each in missed:
+        place = clean(f"{each['resource_type']} {each['field']}".strip())
+        words = {"undecided": "left undecided", "nobody": "seen by nobody"}
+        told = "".join(f"  {each[word]} {told}" for word, told in words.items() if each[word])
+        blind = f"{each['total'] - each['rule']} of {each['total']}, e.g. {clean(each['example'])}"
+        yield f"  {each['severity']:9} {place}  {each['kind']}  {blind}{told}"
+
+
+def _share(counted: Mapping[str, Any]) -> str:
+    return f"{100 * counted['share']:.1f} %" if counted["share"] is not None else "–"

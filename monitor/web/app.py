@@ -29,6 +29,7 @@ from monitor.errors import StoreError, UnknownTarget
 from monitor.metrics import make_registry
 from monitor.schedule import Scheduler
 from monitor.web.api import create_api, invalid, is_asked, problem
+from monitor.web.pages.coverage import coverage_view
 from monitor.web.pages.fleet import fleet_view
 from monitor.web.pages.plan import plan_view
 from monitor.web.pages.rules import rules_view
@@ -126,6 +127,10 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
     @app.get("/rules")
     def rules() -> HTMLResponse:
         return page("rules.html", view=rules_view(deps))
+
+    @app.get("/rules/coverage")
+    def coverage() -> HTMLResponse:
+        return page("coverage.html", view=coverage_view(deps))
 
     @app.get("/metrics")
     def scrape(request: Request) -> Response:

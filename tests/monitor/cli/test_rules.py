@@ -1,4 +1,4 @@
-"""`rules list`, `show` and `test`."""
+"""`rules list`, `show`, `test` and `coverage`."""
 
 import pytest
 
@@ -60,3 +60,27 @@ def test_packs_of_the_settings_are_in_force(tmp_path):
     done = command(tmp_path, "rules", "show", "billing.tax-goes-on", "--output", "json", SMART360_PACKS='["pack.yaml"]')
     assert done.report["rule"]["pack"] == "tiny"
     assert command(tmp_path, "rules", "show", "billing.tax-goes-on").code == 2
+
+
+def test_coverage_tells_what_no_rule_sees_of_a_file(tmp_path):
+    """By kind and field; the same input gives the same document."""
+    words = ("rules", "coverage", "old.yaml", "--module", "billing")
+    table, one, other = command(tmp_path, *words), *(command(tmp_path, *words, "--output", "json") for _ in range(2))
+    assert table.code == one.code == 0
+    assert one.out == other.out
+    report = one.report
+    assert report["format"] == "smart360-monitor/coverage/1"
+    assert {each["module"] for each in report["fields"]} == {"billing"}
+    assert sum(each["total"] for each in report["fields"]) == report["mutations"] == report["looked_at"]
+    assert not any(each["nobody"] for each in report["fields"])
+    assert "mutations looked at" in table.out.splitlines()[0]
+
+
+def test_coverage_looks_at_a_sample_spread_over_all(tmp_path):
+    report = command(tmp_path, "rules", "coverage", "old.yaml", "--sample", 7, "--output", "json").report
+    assert report["looked_at"] == 7 < report["mutations"]
+
+
+def test_coverage_names_the_module_that_was_meant(tmp_path):
+    done = command(tmp_path, "rules", "coverage", "old.yaml", "--module", "biling")
+    assert (done.code, done.err) == (2, "biling: no such module. Mend: Did you mean billing?\n")
