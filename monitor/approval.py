@@ -177,15 +177,13 @@ def acknowledge(number: str, note: str, actor: str, deps: Deps) -> Known:
     """
     now = deps.clock.now()
     with deps.store.write() as unit:
-        found = unit.findings.numbered(number)
-        if found is None:
-            raise NotFound("no such finding.", where=number, mend="See: smart360-monitor findings list.")
-        name, known = found
+        name, known = _numbered(unit, number)
         acknowledged = unit.findings.acknowledge(known, actor, note, now)
         if acknowledged is None:
             what = f"it is {known.state.value} already{f' by {known.by}' if known.by else ''}."
             raise ApprovalRefused("closed", what, where=f"finding {number}", mend="Nothing to do.")
         target = unit.targets.named(name)
+        _note(unit, "acknowledge", name, known, note, actor, deps)
         _tell(unit, target, [acknowledged], AlertReason.ACKNOWLEDGED, actor, note, deps)
         return acknowledged
 
@@ -205,17 +203,25 @@ def mark_finding(number: str, mark: Mark, reason: str, actor: str, deps: Deps) -
         mend = 'Say what was wrong with it: --reason "…".'
         raise ApprovalRefused("no_reason", "not useful, and no reason given.", where=f"finding {number}", mend=mend)
     with deps.store.write() as unit:
-        found = unit.findings.numbered(number)
-        if found is None:
-            raise NotFound("no such finding.", where=number, mend="See: smart360-monitor findings list.")
-        name, known = found
+        name, known = _numbered(unit, number)
         unit.findings.mark(known, mark, actor, reason.strip(), now)
-        unit.audit.append(
-            deps.audit_key, at=now, actor=actor, tenant=name.split("/")[0], action="finding.mark",
-            object=f"{name} finding {known.number}: {mark}", content=known.finding.evidence_digest,
-            reason=reason.strip(),
-        )  # fmt: skip
+        _note(unit, "mark", name, known, f"{mark}: {reason.strip()}".rstrip(": "), actor, deps)
+    return name, known
+
+
+def _numbered(unit: Unit, number: str) -> tuple[str, Known]:
+    found = unit.findings.numbered(number)
+    if found is None:
+        raise NotFound("no such finding.", where=number, mend="See: smart360-monitor findings list.")
     return found
+
+
+def _note(unit: Unit, act: str, target: str, known: Known, reason: str, actor: str, deps: Deps) -> None:
+    """What a person did to a finding, in the audit log."""
+    unit.audit.append(
+        deps.audit_key, at=deps.clock.now(), actor=actor, tenant=target.split("/")[0], action=f"finding.{act}",
+        object=f"{target} finding {known.number}", content=known.finding.evidence_digest, reason=reason,
+    )  # fmt: skip
 
 
 def _resolve_accepted(unit: Unit, target: Target, made: Review, baseline: Baseline, deps: Deps) -> Sequence[Known]:

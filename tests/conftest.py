@@ -32,7 +32,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _logs_as_they_come() -> Iterator[None]:
-    """A command run inside a test configures logs for its process; the next test must not inherit that."""
+    """A command run inside a test configures logs for its process; the next test must not inherit that.
+
+    Tracebacks are plain: the default renders every local value, which takes seconds for a whole configuration.
+    """
+    structlog.reset_defaults()
+    *before, _ = structlog.get_config()["processors"]
+    structlog.configure(
+        processors=[*before, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    )
     yield
     structlog.reset_defaults()
 

@@ -4,9 +4,10 @@ import pytest
 
 from baselines.approval import Decision, ProposalState, change_key
 from baselines.errors import ApprovalRefused
-from monitor.approval import acknowledge, approve, decide, propose_baseline, reject, review_of
+from monitor.approval import acknowledge, approve, decide, mark_finding, propose_baseline, reject, review_of
 from monitor.delivery import deliver_waiting
 from monitor.sweep import sweep
+from rules.precision import Mark
 from tests.reliability.service import Watched, open_findings, watched
 
 
@@ -145,12 +146,18 @@ def test_every_act_is_in_the_audit_log_chained_and_signed(made):
     from nacl.encoding import HexEncoder
     from nacl.signing import VerifyKey
 
+    number = open_findings(made)[0].number
+    acknowledge(number, "calling Mei at nine", "carla", made.deps)
+    mark_finding(number, Mark.NOT_USEFUL, "known already", "dana", made.deps)
     proposal, review = proposed(made)
     review = decided(made, proposal, review, service_plan="accept", collection_policy="accept")
     approve(proposal, review.digest, "nisha", made.deps)
     with made.store.read() as unit:
         entries = unit.audit.entries()
-    assert [each.action for each in entries][-2:] == ["baseline.propose", "baseline.approve"]
+    assert [(each.action, each.actor, each.reason) for each in entries][-4:] == [
+        ("finding.acknowledge", "carla", "calling Mei at nine"), ("finding.mark", "dana", "not useful: known already"),
+        ("baseline.propose", "olga", ""), ("baseline.approve", "nisha", ""),
+    ]  # fmt: skip
     assert [each.seq for each in entries] == list(range(1, len(entries) + 1))
     for before, entry in zip([None, *entries], entries, strict=False):
         assert entry.prev == (before.hash if before else "")
