@@ -88,13 +88,13 @@ def injections(one: Mutation, keys: set[str]) -> Iterator[Injected]:
         assert one.after is not None
         has_secret = any(each.is_secret for each in kind.fields.values())
         if one.after.key not in keys and not has_secret:
-            added = told("added", kind.name, one.after.key, "", None, one.after.values)
+            added = told("added", kind.name, one.after.key, "", None, _shown(kind, one.after.values))
             yield Injected(
                 "object added", one, (_change("add", kind, one.after.key, value=one.value),), frozenset((added,))
             )
         return
     if one.after is None:
-        removed = told("removed", kind.name, one.key, "", one.before.values, None)
+        removed = told("removed", kind.name, one.key, "", _shown(kind, one.before.values), None)
         yield Injected("object removed", one, (_change("remove", kind, one.key),), frozenset((removed,)))
         if one.before.values.get("is_active") is True:
             off = told("changed", kind.name, one.key, "is_active", True, False)
@@ -115,6 +115,12 @@ def injections(one: Mutation, keys: set[str]) -> Iterator[Injected]:
     yield Injected(one.kind.value, one, (_change("set", kind, old_key, name, written),), frozenset(expected))
 
 
+def _shown(kind: ResourceType, values: dict[str, Any]) -> dict[str, Any]:
+    """A whole object as people may see it: personal values are masked, but for the key."""
+    hidden = {name for name, field in kind.fields.items() if field.is_personal and name not in kind.key}
+    return {name: "(personal)" if name in hidden else value for name, value in values.items()}
+
+
 def _change(op: str, kind: ResourceType, key: str, field: str = "", value: Any = None) -> dict[str, Any]:
     return {"op": op, "resource": kind.name, "key": key, "field": field, "value": value}
 
@@ -127,6 +133,8 @@ def _expected(one: Mutation, field: Field) -> list[Told] | None:
     old, new = one.before.values.get(field.name), one.after.values.get(field.name)
     if field.type is not FieldType.LIST:
         op = "removed" if new is None else "added" if old is None else "changed"
+        if field.is_personal:
+            old, new = (None if value is None else "(personal)" for value in (old, new))
         return [told(op, *where, field.name, old, new)]
     before, after = list(old or []), list(new or [])
     assert field.item is not None

@@ -226,12 +226,12 @@ def inject(folder: Path, true: int, harmless: int, seed: int) -> Count:
 
 
 def test_t15_every_true_change_is_told_in_one_sweep_and_no_rewrite_is(tmp_path):
-    count = inject(tmp_path, true=60, harmless=600, seed=1)
+    count = inject(tmp_path, true=45, harmless=450, seed=1)
     assert count.wrong == []
-    assert count.true >= 60
-    assert count.harmless >= 600
+    assert count.true >= 45
+    assert count.harmless >= 450
     assert len(count.kinds) == 14
-    assert len(count.hidden) >= 3
+    assert {"F9 page-skip, for good", "F12 next-loop"} <= count.hidden.keys()
 
 
 @pytest.mark.long

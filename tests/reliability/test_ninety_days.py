@@ -31,8 +31,8 @@ def simulated(folder: Path, tenants: int, days: int, seed: int) -> Result:
 def test_ten_days_of_three_tenants_tell_every_cause_once_and_nothing_else(tmp_path):
     result = simulated(tmp_path, tenants=3, days=10, seed=3)
     assert (result.false, result.missed, result.twice, result.wrong) == ([], [], [], [])
-    assert result.causes.total() >= 8
-    assert {"drift", "plan ended at midnight"} <= result.causes.keys()
+    assert result.causes.total() >= 7
+    assert {"drift", "partial read", "log-in refused", "plan ended at midnight"} <= result.causes.keys()
 
 
 @pytest.mark.long
