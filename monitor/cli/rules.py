@@ -179,6 +179,11 @@ def coverage(
             if name not in known:
                 mend = did_you_mean(name, known, f"One of {', '.join(known)}.")
                 raise NotFound(f"no such {what}.", where=name, mend=mend)
+    if keep and (types or module):
+        from monitor.cli.check import BadArgument
+
+        what = "a part would be shown as the whole."
+        raise BadArgument(what, where="--keep", mend="Leave out --type and --module; --sample N is told on the page.")
     wanted = {*(types or ()), *(name for each in module or () for name in modules[each])} or None
     report = unguarded(
         configuration, wired, fingerprint_key, types=sorted(wanted) if wanted else None, most=sample,

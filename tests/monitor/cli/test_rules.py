@@ -84,3 +84,9 @@ def test_coverage_looks_at_a_sample_spread_over_all(tmp_path):
 def test_coverage_names_the_module_that_was_meant(tmp_path):
     done = command(tmp_path, "rules", "coverage", "old.yaml", "--module", "biling")
     assert (done.code, done.err) == (2, "biling: no such module. Mend: Did you mean billing?\n")
+
+
+def test_a_part_is_never_kept_as_the_whole(tmp_path):
+    done = command(tmp_path, "rules", "coverage", "swa/production", "--module", "billing", "--keep")
+    assert done.code == 2
+    assert done.err.startswith("--keep: a part would be shown as the whole.")
