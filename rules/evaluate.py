@@ -297,7 +297,7 @@ def _note(
     if isinstance(answer, Undecided):
         tally.over_budget += answer.reason == "budget"
         # What meets a reference that does not resolve fails; anything else that errs is undecided.
-        if not (dangles and answer.reason != "budget"):
+        if answer.reason == "budget" or not (dangles and _dangles(tally.rule, resource_type, each, facts)):
             tally.undecided.append((resource_type, each.key, answer))
             return
         answer = FAILED
@@ -305,6 +305,14 @@ def _note(
         tally.passed += 1
     elif answer == FAILED:
         tally.findings.append(_finding(tally.rule, resource_type, each, given, facts, language))
+
+
+def _dangles(rule: Rule, resource_type: str, each: ConfigObject, facts: Facts) -> bool:
+    """True if the rule itself meets a reference that does not resolve, and not only one judged beside it."""
+    if facts.whole(rule.shape("configuration"))[1]:
+        return True
+    kind = facts.catalogue.types.get(resource_type)
+    return kind is not None and facts.of(kind.name, each, each.values, rule.shape("self"))[1]
 
 
 def _finding(

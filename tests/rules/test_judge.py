@@ -11,7 +11,7 @@ from baselines.coverage import Gap, Reason
 from rules.evaluate import Verdict
 from rules.judge import judge
 from rules.lifecycle import Event, Known, State, settle, transition
-from rules.pack import shipped_packs
+from rules.pack import load_packs, shipped_packs
 from rules.packtest import run_tests
 from tests.support import CATALOGUE, SECRETS, configuration, find, swa
 
@@ -131,6 +131,45 @@ def test_one_missing_field_makes_one_rule_undecided_and_no_other():
         if rule.id in undecided
     )  # fmt: skip
     assert judged(configuration(raw)).results["organization.utility-approved"].result.verdict is Verdict.PASSED
+
+
+SIDE_BY_SIDE = """
+pack: own
+version: 1.0.0
+rules:
+  - id: billing.category-is-named
+    title: The category has a name
+    severity: high
+    for: service_plan
+    expect: self.category.name != ""
+    message: "{self.code}"
+    why: w
+    fix: f
+    tests:
+      - {name: yes, given: {consumer_category: [{name: R}], service_plan: [{code: A, category: R}]}, finds: []}
+      - {name: no, given: {service_plan: [{code: A, category: R}]}, finds: [{key: A}]}
+  - id: billing.plan-ends-late
+    title: The plan does not end soon
+    severity: high
+    for: service_plan
+    expect: self.effective_to > "2020-01-01"
+    message: "{self.code}"
+    why: w
+    fix: f
+    tests:
+      - {name: yes, given: {service_plan: [{code: A, effective_to: 2027-01-01}]}, finds: []}
+      - {name: no, given: {service_plan: [{code: A, effective_to: 2019-01-01}]}, finds: [{key: A}]}
+"""
+
+
+def test_a_reference_that_one_rule_meets_makes_no_other_rule_fail(tmp_path):
+    (tmp_path / "own.yaml").write_text(SIDE_BY_SIDE)
+    packs = load_packs([tmp_path / "own.yaml"], CATALOGUE)
+    configured = configuration({"consumer_category": [], "service_plan": [{"code": "A", "category": "gone"}]})
+    done = judge(configured, compare(None, configured, CATALOGUE), packs, CATALOGUE, at=NOON, secrets=SECRETS)
+    assert {name: each.result.verdict for name, each in done.results.items()} == {
+        "billing.category-is-named": Verdict.FAILED, "billing.plan-ends-late": Verdict.UNDECIDED,
+    }  # fmt: skip
 
 
 def test_a_reference_cycle_ends():
