@@ -132,10 +132,9 @@ def _expected(one: Mutation, field: Field) -> list[Told] | None:
     where = (one.resource_type, one.before.key)
     old, new = one.before.values.get(field.name), one.after.values.get(field.name)
     if field.type is not FieldType.LIST:
-        op = "removed" if new is None else "added" if old is None else "changed"
         if field.is_personal:
             old, new = (None if value is None else "(personal)" for value in (old, new))
-        return [told(op, *where, field.name, old, new)]
+        return [told(_op(old, new), *where, field.name, old, new)]
     before, after = list(old or []), list(new or [])
     assert field.item is not None
     if len({orjson.dumps(each) for each in before}) < len(before):
@@ -163,12 +162,17 @@ def _expected(one: Mutation, field: Field) -> list[Told] | None:
             return None
         inner = one.path.rpartition("].")[2]
         path, each = _named(field, before)[place]
-        return [told("changed", *where, f"{path}.{inner}", each.get(inner), after[place].get(inner))]
+        old, new = each.get(inner), after[place].get(inner)
+        return [told(_op(old, new), *where, f"{path}.{inner}", old, new)]
     if field.order_matters:
         return [told("changed", *where, f"{field.name}[{place}]", before[place], after[place])]
     (gone,), (came,) = [e for e in before if e not in after], [e for e in after if e not in before]
     (came_path, _), (gone_path, _) = _named(field, [came])[0], _named(field, [gone])[0]
     return [told("removed", *where, gone_path, gone, None), told("added", *where, came_path, None, came)]
+
+
+def _op(old: Any, new: Any) -> str:
+    return "removed" if new is None else "added" if old is None else "changed"
 
 
 def _named(field: Field, items: Sequence[Any]) -> list[tuple[str, Any]]:
