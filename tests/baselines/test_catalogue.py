@@ -139,7 +139,7 @@ def test_a_misspelt_severity_or_key_is_refused_with_file_and_line(old, new, mess
 
 def test_a_type_written_twice_and_a_head_that_lacks_a_word_are_refused_whatever_else_is_wrong():
     again = FIRST.replace("module: first", "module: second").replace("code: {", "kode: {")
-    assert refusal(second=again) == ["duplicate_key second.yaml:6:5: zone: zone stands in two files. Mend: Keep one."]
+    assert refusal(second=again) == ["duplicate_key second.yaml:6:5: zone: zone is described already. Mend: Keep one."]
     for head in ("module: first\n", "title: First\n", "order: 1\n"):
         assert head in FIRST
         found = refusal(FIRST.replace(head, ""))

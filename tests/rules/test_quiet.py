@@ -9,6 +9,7 @@ from baselines.approval import Decided, Decision, Proposal, ProposalState, chang
 from baselines.compare import compare
 from rules.drift import drift_findings
 from rules.findings import Finding, Kind
+from rules.impact import Impact
 from rules.quiet import LONGEST, ChangeWindow, Quiet, proposed_by, quiet_now
 from rules.selector import Selector
 from tests.support import CATALOGUE, configuration, find, swa
@@ -84,7 +85,8 @@ def proposed(percentage: str, now: str, decision: Decision | None = None):
     proposal = Proposal(4, "swa/production", 9, 1, ProposalState.OPEN, "olga", START, "rates of 2027")
     made = review(proposal, base, offered, comparison, decided, CATALOGUE)
     drift = compare(base, present, CATALOGUE)
-    (only,) = drift_findings(drift, CATALOGUE)
+    impact = Impact(base, present, drift.changes, CATALOGUE, START.date())
+    (only,) = drift_findings(drift, CATALOGUE, impact)
     return only, proposed_by([made], drift.changes)
 
 

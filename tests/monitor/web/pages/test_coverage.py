@@ -1,7 +1,9 @@
 """What nobody guards, on its page: what a command kept, and from when."""
 
+import httpx
+
 from monitor.unguarded import keep, unguarded
-from monitor.web.app import create_app
+from monitor.web.app import create_app, serve_in_thread
 from monitor.web.pages.coverage import coverage_view
 
 
@@ -13,8 +15,11 @@ def worked_out(watched) -> dict:
 
 
 def page_of(watched) -> str:
-    (endpoint,) = [each.endpoint for each in create_app(watched.deps).routes if each.path == "/rules/coverage"]
-    return endpoint().body.decode()
+    url, stop = serve_in_thread(create_app(watched.deps), 0)
+    try:
+        return httpx.get(f"{url}/rules/coverage", trust_env=False).text
+    finally:
+        stop()
 
 
 def test_the_page_names_the_command_until_a_report_is_kept(watched):
