@@ -41,8 +41,10 @@ def test_doing_what_the_plan_says_in_its_order_heals_everything(home, sandbox): 
         run(home, "sweep", TARGET, "--wait", code=0 if last else 1)
         found = json.loads(run(home, "findings", "list", TARGET, "--output", "json", code=0 if last else 1))["findings"]
         left -= gone
-        assert {each["number"] for each in found} == left
-    assert left == set()
+        numbers = {each["number"] for each in found}
+        assert not numbers & gone
+        assert left <= numbers  # one more may be there for a while: a user whose role went first has none
+    assert (left, numbers) == (set(), set())
 
 
 def done(step):
@@ -77,7 +79,7 @@ def test_while_a_tenant_is_set_up_what_came_before_what_it_rests_on_is_found_wit
     assert steps[0]["title"] == "Set up the first Payment mode"
     assert missing["number"] in {each["number"] for each in steps[0]["findings"]}
 
-    change(sandbox, *({"op": "add", "resource": "payment_mode", "value": each} for each in modes))
+    change(sandbox, *({"op": "add", "resource": "payment_mode", "key": each["code"], "value": each} for each in modes))
     run(home, "sweep", "nwa/new", "--wait", code=1)
     (late,) = out_of_sequence(home)
     assert (late["rule"], late["key"]) == ("organization.set-up-after-what-it-rests-on", "STRIPE")

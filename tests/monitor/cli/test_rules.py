@@ -33,17 +33,62 @@ def test_rules_look_as_agreed(tmp_path, name, words, code):
     assert_golden(name, done.out)
 
 
-def test_a_list_is_narrowed_by_word_module_and_severity(tmp_path):
-    def ids(*options):
-        return {each["id"] for each in command(tmp_path, "rules", "list", *options, "--output", "json").report["rules"]}
+def text_of(rule):
+    return f"{rule.id} {rule.title} {rule.why} {rule.fix} {rule.statement}".lower()
 
-    rules = shipped_packs().rules
-    assert ids() == {each.id for each in rules}
-    assert ids("slab") == {each.id for each in rules if "slab" in f"{each.id} {each.title}".lower()}
-    assert ids("--module", "access") == {each.id for each in rules if each.module == "access"}
-    assert ids("--severity", "critical,info") == {each.id for each in rules if each.severity in ("critical", "info")}
+
+RULES = shipped_packs().rules
+
+
+@pytest.mark.parametrize(
+    ("words", "fits"),
+    [
+        ([], lambda _: True),
+        (["slab"], lambda rule: "slab" in text_of(rule)),
+        (["Slab", "twice"], lambda rule: "slab" in text_of(rule) and "twice" in text_of(rule)),
+        (["--module", "access"], lambda rule: rule.module == "access"),
+        (["--severity", "critical,info"], lambda rule: rule.severity in ("critical", "info")),
+        (["--pack", "us-epa-oregon"], lambda rule: rule.pack == "us-epa-oregon"),
+        (["--kind", "sequence"], lambda rule: rule.kind == "sequence"),
+        (["--type", "area"], lambda rule: "area" in rule.types),
+        (["--required"], lambda rule: rule.required),
+        (["--advice"], lambda rule: not rule.required),
+        (["--state", "CA"], lambda rule: all("CA" in (each.state or "CA") for each in rule.applies)),
+        (["--stage", "live"], lambda rule: all("live" in (each.stage or "live") for each in rule.applies)),
+        (["--service", "water", "slab", "--required"], lambda rule: "slab" in text_of(rule) and rule.required),
+    ],
+)
+def test_a_list_is_narrowed_by_words_and_by_where_rules_apply(tmp_path, words, fits):
+    done = command(tmp_path, "rules", "list", *words, "--output", "json")
+    found = {each["id"] for each in done.report["rules"]}
+    assert found == {each.id for each in RULES if fits(each)}
+    assert found
+    assert len(found) < len(RULES) or not words
+
+
+def test_how_many_of_all_are_listed_is_said_beside_the_list(tmp_path):
     done = command(tmp_path, "rules", "list", "slab")
-    assert done.err == f"{len(done.out.splitlines())} of {len(rules)}\n"
+    assert done.err == f"{len(done.out.splitlines())} of {len(RULES)}\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "mend"),
+    [("--kind", "sequense", "sequence"), ("--severity", "hihg", "high"), ("--type", "service_plans", "service_plan")],
+)
+def test_a_misspelt_filter_is_refused_with_the_nearest_right_one(tmp_path, option, value, mend):
+    done = command(tmp_path, "rules", "list", option, value)
+    assert done.code == 2
+    assert f"Did you mean {mend}?" in done.err
+
+
+@pytest.mark.parametrize("rule", RULES[:: len(RULES) // 12], ids=lambda each: each.id)
+def test_a_rule_is_explained_by_what_it_says_of_its_own_examples(tmp_path, rule):
+    passing, finding = command(tmp_path, "rules", "show", rule.id, "--output", "json").report["rule"]["examples"]
+    assert passing["says"] == []
+    assert finding["says"]
+    told = command(tmp_path, "rules", "show", rule.id).out
+    assert f"says: {finding['says'][0]}" in told
+    assert f"example  {passing['name']}" in told
 
 
 def test_a_pack_that_is_refused_ends_with_exit_2_and_its_mistakes(tmp_path):
