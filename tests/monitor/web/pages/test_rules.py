@@ -67,6 +67,6 @@ def test_a_mark_is_in_the_audit_log_with_who_and_why(watched):
     mark_finding(known.number, Mark.NOT_USEFUL, " planned ", "nisha", watched.deps)
     with watched.deps.store.read() as unit:
         entry = unit.audit.entries()[-1]
-    assert (entry.actor, entry.action, entry.tenant, entry.reason) == ("nisha", "finding.mark", "swa", "planned")
-    assert entry.object == f"swa/production finding {known.number}: not useful"
+    assert (entry.actor, entry.action, entry.tenant) == ("nisha", "finding.mark", "swa")
+    assert (entry.object, entry.reason) == (f"swa/production finding {known.number}", "not useful: planned")
     assert entry.content == known.finding.evidence_digest
