@@ -73,11 +73,24 @@ class Impact:
         several = [each for mine in self._counting.values() for each in mine]
         return self._of(several) if len(several) > 1 else None
 
-    def of_object(self, subject: tuple[str, str], beside: Iterable[tuple[str, str]]) -> Money | None:
-        """What is wrong with an object: what changed of it and of those judged with it, else the bill that results."""
+    def of_object(self, subject: tuple[str, str], judged: Iterable[tuple[str, str, str]]) -> Money | None:
+        """What is wrong with an object: what changed of the values judged, else the bill that results.
+
+        Args:
+            subject: resource type and key.
+            judged: resource type, key and field of each value; what changed beside them is another story.
+        """
         if subject[0] not in READ:
             return None
-        mine = [each for named in dict.fromkeys((subject, *beside)) for each in self._counting.get(named, ())]
+        read: dict[tuple[str, str], set[str]] = {}
+        for resource_type, key, name in judged:
+            read.setdefault((resource_type, key), set()).add(name)
+        mine = [
+            each
+            for named, several in self._counting.items()
+            for each in several
+            if named in read and (not each.steps or str(each.steps[0]) in read[named])
+        ]
         told = self._of(mine) if mine else None
         return told or self._safely(lambda: self._resulting(*subject))
 
@@ -140,6 +153,7 @@ class Impact:
             if best is not None and not (isinstance(best[1], Unbilled) and not best[1].is_known):
                 usage = sides.usages(best[0], day)[0]
                 bills.append(sides.row(best[0], usage, Unbilled(""), best[1]))
+        bills.sort(key=lambda each: each.after is not None)  # what cannot be made is told first
         code, symbol, _ = tariff.currency
         note = "" if self.base is not None else "no baseline to compare with"
         return Money(code, symbol, tuple(bills), note=note) if bills else None

@@ -212,8 +212,8 @@ def _with_money(finding: Finding, impact: Impact) -> Finding:
     """A rule's finding on what makes bills, with what it means for them."""
     if finding.module != BILLING:
         return finding
-    beside = ((each.resource_type, each.key) for each in finding.evidence)
-    return replace(finding, money=impact.of_object((finding.resource_type, finding.key), beside))
+    judged = ((each.resource_type, each.key, each.path) for each in finding.evidence)
+    return replace(finding, money=impact.of_object((finding.resource_type, finding.key), judged))
 
 
 def zone_of(configuration: Configuration, fallback: tzinfo) -> tzinfo:

@@ -120,6 +120,13 @@ def test_a_rule_finding_tells_what_changed_of_what_it_judged():
     assert str(rule.money) == TABLE["friday-variable-plan-deactivated"][0]
 
 
+def test_what_changed_beside_the_values_judged_is_no_part_of_a_rule_finding():
+    both = applied(applied(swa(), INCIDENTS["friday-variable-plan-deactivated"]), INCIDENTS["misplaced-decimal-point"])
+    found = [each for each in judged(both, packs=PACKS).findings if each.rule == "billing.every-area-has-plans"]
+    assert len(found) == 12
+    assert all("Commercial bill" in str(each.money) and "Residential" not in str(each.money) for each in found)
+
+
 def test_without_a_baseline_a_rule_finding_tells_the_bill_that_results_or_that_there_is_none():
     configured = configuration(applied(swa(), INCIDENTS["misplaced-decimal-point"]))
     nothing = compare(None, configured, CATALOGUE)
