@@ -1,10 +1,9 @@
-"""What people decide: propose, review, decide, approve (contracts §7); acknowledge, mark. One screen each."""
+"""What people approve: propose, review, decide, approve, reject (contracts §7). One screen each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alerts.alert import AlertEvent, AlertReason
-from alerts.plan import story_after
+from alerts.alert import AlertReason
 from baselines.approval import (
     Baseline,
     ChangeKey,
@@ -21,6 +20,8 @@ from baselines.approval import (
 from baselines.canonical import renewed
 from baselines.compare import compare
 from baselines.errors import ApprovalRefused
+from monitor.access import Actor, Right
+from monitor.care import tell_of
 from monitor.deps import Deps
 from monitor.errors import NotFound
 from monitor.killpoints import reached
@@ -29,7 +30,6 @@ from monitor.target import Target
 from rules.findings import Kind, fingerprint
 from rules.judge import Judgement, judge
 from rules.lifecycle import Known, Resolution
-from rules.precision import Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Approved:
     resolved: int  #: drift findings it closed
 
 
-def propose_baseline(target: Target, actor: str, deps: Deps, *, snapshot: int = 0, title: str = "") -> Proposal:
+def propose_baseline(target: Target, actor: Actor, deps: Deps, *, snapshot: int = 0, title: str = "") -> Proposal:
     """Freeze a complete snapshot as a proposal against the current baseline.
 
     Args:
@@ -51,6 +51,7 @@ def propose_baseline(target: Target, actor: str, deps: Deps, *, snapshot: int = 
         ApprovalRefused: ``incomplete``.
         NotFound: no such snapshot.
     """
+    actor.needs(Right.PROPOSE, target.tenant)
     now = deps.clock.now()
     with deps.store.write() as unit:
         found = unit.snapshots.by_id(target, snapshot) if snapshot else unit.snapshots.last(target)
@@ -59,9 +60,9 @@ def propose_baseline(target: Target, actor: str, deps: Deps, *, snapshot: int = 
         scope = target.scope(deps.catalogue_of(target))
         refuse_incomplete(found.configuration, scope, f"{target.name} snapshot {found.id}")
         current = unit.baselines.current(target)
-        proposal = unit.baselines.propose(target, found.id, current.version if current else 0, actor, title, now)
+        proposal = unit.baselines.propose(target, found.id, current.version if current else 0, actor.name, title, now)
         unit.audit.append(
-            deps.audit_key, at=now, actor=actor, tenant=target.tenant, action="baseline.propose",
+            deps.audit_key, at=now, actor=actor.name, tenant=target.tenant, action="baseline.propose",
             object=f"{target.name} proposal {proposal.id}", content=found.digest, reason=title,
         )  # fmt: skip
     return proposal
@@ -91,12 +92,15 @@ def verdict_of(made: Review, target: Target, deps: Deps) -> Judgement:
     )  # fmt: skip
 
 
-def decide(proposal: Proposal, decisions: Sequence[tuple[ChangeKey, Decision, str]], actor: str, deps: Deps) -> Review:
+def decide(
+    proposal: Proposal, decisions: Sequence[tuple[ChangeKey, Decision, str]], actor: Actor, deps: Deps
+) -> Review:
     """Keep decisions on changes of an open proposal, all or nothing.
 
     Raises:
         ApprovalRefused: ``closed``, or ``unknown_change`` for what is no change of it.
     """
+    actor.needs(Right.PROPOSE, proposal.target.split("/")[0])
     now = deps.clock.now()
     with deps.store.write() as unit:
         made = review_of(proposal, deps, unit)
@@ -109,17 +113,18 @@ def decide(proposal: Proposal, decisions: Sequence[tuple[ChangeKey, Decision, st
             if key not in known:
                 what = f"{' '.join(part for part in key if part)} is no change of it."
                 raise ApprovalRefused("unknown_change", what, where=where, mend="See: baseline review.")
-        unit.baselines.decide(proposal, {key: Decided(each, actor, now, why) for key, each, why in decisions})
+        unit.baselines.decide(proposal, {key: Decided(each, actor.name, now, why) for key, each, why in decisions})
         return review_of(proposal, deps, unit)
 
 
-def approve(proposal: Proposal, digest: str, actor: str, deps: Deps) -> Approved:
+def approve(proposal: Proposal, digest: str, actor: Actor, deps: Deps) -> Approved:
     """Make the next baseline of a decided proposal; everything in one transaction (P6).
 
     Raises:
         ApprovalRefused: one of the gates of contracts §7.
         DamagedContent: stored bytes do not have their digest.
     """
+    actor.needs(Right.APPROVE, proposal.target.split("/")[0])
     now = deps.clock.now()
     reached("approving")
     with deps.store.write() as unit:
@@ -128,100 +133,46 @@ def approve(proposal: Proposal, digest: str, actor: str, deps: Deps) -> Approved
         current = unit.baselines.current(target)
         made = review_of(proposal, deps, unit)
         refuse_approval(
-            made, digest=digest, approver=actor, current_version=current.version if current else 0,
+            made, digest=digest, approver=actor.name, current_version=current.version if current else 0,
             four_eyes=deps.settings.four_eyes,
         )  # fmt: skip
         accepted, rejected = made.decided(Decision.ACCEPT), made.decided(Decision.REJECT)
-        baseline = unit.baselines.make(target, proposal, made.result, actor, now, len(accepted), len(rejected))
-        if not unit.baselines.close(proposal, ProposalState.APPROVED, actor, "", now):
+        baseline = unit.baselines.make(target, proposal, made.result, actor.name, now, len(accepted), len(rejected))
+        if not unit.baselines.close(proposal, ProposalState.APPROVED, actor.name, "", now):
             mend = "See: baseline list."
             raise ApprovalRefused("closed", "somebody was quicker.", where=f"proposal {proposal.id}", mend=mend)
         for other in unit.baselines.open_proposals(target):
-            unit.baselines.close(other, ProposalState.OUTDATED, actor, f"baseline {baseline.version}", now)
+            unit.baselines.close(other, ProposalState.OUTDATED, actor.name, f"baseline {baseline.version}", now)
         resolved = _resolve_accepted(unit, target, made, baseline, deps)
         four_eyes = "" if deps.settings.four_eyes else "four eyes off by setting"
         entry = unit.audit.append(
-            deps.audit_key, at=now, actor=actor, tenant=target.tenant, action="baseline.approve",
+            deps.audit_key, at=now, actor=actor.name, tenant=target.tenant, action="baseline.approve",
             object=f"{target.name} baseline {baseline.version}", content=baseline.digest, reason=four_eyes,
         )  # fmt: skip
     reached("approved")
     return Approved(baseline, entry.seq, len(resolved))
 
 
-def reject(proposal: Proposal, reason: str, actor: str, deps: Deps) -> Proposal:
+def reject(proposal: Proposal, reason: str, actor: Actor, deps: Deps) -> Proposal:
     """End a proposal: rejected by another, withdrawn by its proposer. What differs stays drift.
 
     Raises:
         ApprovalRefused: ``closed``.
     """
+    is_own = actor.name == proposal.proposer
+    actor.needs(Right.PROPOSE if is_own else Right.APPROVE, proposal.target.split("/")[0])
     now = deps.clock.now()
-    state = ProposalState.WITHDRAWN if actor == proposal.proposer else ProposalState.REJECTED
+    state = ProposalState.WITHDRAWN if is_own else ProposalState.REJECTED
     with deps.store.write() as unit:
-        if not unit.baselines.close(proposal, state, actor, reason, now):
+        if not unit.baselines.close(proposal, state, actor.name, reason, now):
             what = f"it is {proposal.state.value} already."
             raise ApprovalRefused("closed", what, where=f"proposal {proposal.id}", mend="See: baseline list.")
         target = unit.targets.named(proposal.target)
         unit.audit.append(
-            deps.audit_key, at=now, actor=actor, tenant=target.tenant, action=f"baseline.{state.value}",
+            deps.audit_key, at=now, actor=actor.name, tenant=target.tenant, action=f"baseline.{state.value}",
             object=f"{target.name} proposal {proposal.id}", reason=reason,
         )  # fmt: skip
         return unit.baselines.proposal(proposal.id)
-
-
-def acknowledge(number: str, note: str, actor: str, deps: Deps) -> Known:
-    """Say that someone has seen a finding and works on it; its message says so too.
-
-    Raises:
-        NotFound: no such finding.
-        ApprovalRefused: ``closed``, where it is resolved or acknowledged already.
-    """
-    now = deps.clock.now()
-    with deps.store.write() as unit:
-        name, known = _numbered(unit, number)
-        acknowledged = unit.findings.acknowledge(known, actor, note, now)
-        if acknowledged is None:
-            what = f"it is {known.state.value} already{f' by {known.by}' if known.by else ''}."
-            raise ApprovalRefused("closed", what, where=f"finding {number}", mend="Nothing to do.")
-        target = unit.targets.named(name)
-        _note(unit, "acknowledge", name, known, note, actor, deps)
-        _tell(unit, target, [acknowledged], AlertReason.ACKNOWLEDGED, actor, note, deps)
-        return acknowledged
-
-
-def mark_finding(number: str, mark: Mark, reason: str, actor: str, deps: Deps) -> tuple[str, Known]:
-    """Say whether a finding was useful; it counts for its rule's precision and changes nothing of its life.
-
-    Returns:
-        Its target's name, and the finding, as it was.
-
-    Raises:
-        NotFound: no such finding.
-        ApprovalRefused: ``no_reason``, where it was not useful and nobody says why.
-    """
-    now = deps.clock.now()
-    if mark is Mark.NOT_USEFUL and not reason.strip():
-        mend = 'Say what was wrong with it: --reason "…".'
-        raise ApprovalRefused("no_reason", "not useful, and no reason given.", where=f"finding {number}", mend=mend)
-    with deps.store.write() as unit:
-        name, known = _numbered(unit, number)
-        unit.findings.mark(known, mark, actor, reason.strip(), now)
-        _note(unit, "mark", name, known, f"{mark}: {reason.strip()}".rstrip(": "), actor, deps)
-    return name, known
-
-
-def _numbered(unit: Unit, number: str) -> tuple[str, Known]:
-    found = unit.findings.numbered(number)
-    if found is None:
-        raise NotFound("no such finding.", where=number, mend="See: smart360-monitor findings list.")
-    return found
-
-
-def _note(unit: Unit, act: str, target: str, known: Known, reason: str, actor: str, deps: Deps) -> None:
-    """What a person did to a finding, in the audit log."""
-    unit.audit.append(
-        deps.audit_key, at=deps.clock.now(), actor=actor, tenant=target.split("/")[0], action=f"finding.{act}",
-        object=f"{target} finding {known.number}", content=known.finding.evidence_digest, reason=reason,
-    )  # fmt: skip
 
 
 def _resolve_accepted(unit: Unit, target: Target, made: Review, baseline: Baseline, deps: Deps) -> Sequence[Known]:
@@ -233,24 +184,5 @@ def _resolve_accepted(unit: Unit, target: Target, made: Review, baseline: Baseli
     touched = [known for _, known in unit.findings.open(target) if known.finding.fingerprint in prints]
     detail = f"accepted in baseline {baseline.version} by {baseline.approver}"
     resolved = unit.findings.resolve(touched, Resolution.ACCEPTED, detail, baseline.approver, deps.clock.now())
-    _tell(unit, target, resolved, AlertReason.RESOLVED, baseline.approver, Resolution.ACCEPTED.value, deps)
+    tell_of(unit, target, resolved, AlertReason.RESOLVED, baseline.approver, Resolution.ACCEPTED.value, deps)
     return resolved
-
-
-def _tell(
-    unit: Unit, target: Target, several: Sequence[Known], reason: AlertReason, by: str, note: str, deps: Deps
-) -> None:
-    """Edit the messages in which these findings were told."""
-    now = deps.clock.now()
-    by_message: dict[str, list[Known]] = {}
-    for known in several:
-        by_message.setdefault(known.alert_key, []).append(known)
-    for key, changed in by_message.items():
-        for channel in unit.alerts.channels_of(key) if key else ():
-            story = unit.alerts.last_story(channel, key)
-            if story is not None:
-                events = [AlertEvent(reason, now, known.number, by, note) for known in changed]
-                findings = unit.findings.told_in(target, [key])
-                unit.alerts.queue(
-                    target, channel, story_after(story, findings, events, deps.catalogue_of(target)), reason.value, now
-                )

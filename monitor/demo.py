@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any, Final
 
 from baselines import document
+from monitor.access import on_host
 from monitor.approval import approve, propose_baseline, review_of
 from monitor.clock import Clock, SystemClock
 from monitor.delivery import deliver_waiting
@@ -119,10 +120,10 @@ class Demo:
 
     def approve_first(self) -> str:
         """Olga proposes the newest reading, Nisha approves it; returns its digest."""
-        proposal = propose_baseline(self.target, PROPOSER, self.deps, title="SWA at go-live")
+        proposal = propose_baseline(self.target, on_host(PROPOSER), self.deps, title="SWA at go-live")
         with self.deps.store.read() as unit:
             digest = review_of(proposal, self.deps, unit).digest
-        return approve(proposal, digest, APPROVER, self.deps).baseline.digest
+        return approve(proposal, digest, on_host(APPROVER), self.deps).baseline.digest
 
     def open_findings(self) -> dict[str, Known]:
         """What is open at SWA, by fingerprint."""

@@ -60,6 +60,16 @@ class NotFound(Smart360Error):
     code = "not_found"
 
 
+class NotAllowed(Smart360Error):
+    """Who asks lacks the right."""
+
+    code = "not_allowed"
+
+    def __init__(self, right: str, name: str, tenant: str) -> None:
+        where = "" if tenant == "*" else f" on {tenant}"
+        super().__init__(f"{name} may not {right}{where}.", where=tenant, mend="Ask an admin for a role that may.")
+
+
 class InvalidTenantFile(InvalidInput):
     """A tenant file with mistakes; nothing of it was applied."""
 

@@ -125,7 +125,7 @@ def ack(
 
     Example: smart360-monitor findings ack 7F3K --note "calling Mei at nine" --as carla
     """
-    from monitor.approval import acknowledge
+    from monitor.care import acknowledge
 
     known = acknowledge(number, note, tell.actor(by), deps())
     tell.result(f"{known.number} is acknowledged by {known.by}.")
@@ -144,11 +144,12 @@ def mark(
 
     Example: smart360-monitor findings mark 7F3K --not-useful --reason "the plan is a draft" --as nisha
     """
-    from monitor.approval import mark_finding
+    from monitor.care import mark_finding
 
     if is_useful is None:
         raise BadUsage("was it useful or not?", where="findings mark", mend="Say --useful or --not-useful.")
     chosen = Mark.USEFUL if is_useful else Mark.NOT_USEFUL
-    _, known = mark_finding(number, chosen, reason, tell.actor(by), deps())
-    tell.result(f"{known.number} is marked {chosen} by {tell.actor(by)}. "
+    who = tell.actor(by)
+    _, known = mark_finding(number, chosen, reason, who, deps())
+    tell.result(f"{known.number} is marked {chosen} by {who.name}. "
                 f"A mark closes nothing: it is {known.state}, as before.")  # fmt: skip

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from baselines.errors import shown, shown_path
+from monitor.access import Actor, on_host
 
 T = TypeVar("T")
 
@@ -153,6 +154,6 @@ def since(text: str, now: datetime) -> datetime:
         raise BadUsage(what, where="--since", mend=mend) from None
 
 
-def actor(name: str) -> str:
+def actor(name: str) -> Actor:
     """Who acts: as named, else the user of this machine."""
-    return name or getpass.getuser()
+    return on_host(name or getpass.getuser())

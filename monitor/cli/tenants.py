@@ -44,7 +44,7 @@ def apply(file: Annotated[Path, typer.Argument(help="Tenant file, or - for stand
             unit.audit.append(
                 wired.audit_key,
                 at=now,
-                actor=tell.actor(""),
+                actor=tell.actor("").name,
                 tenant=tenant,
                 action="tenant.apply",
                 object=target.name,
@@ -195,9 +195,9 @@ def pause(
     now = wired.clock.now()
     with wired.store.write() as unit:
         if target == "all":
-            unit.targets.pause_all(True, tell.actor(by), now)
+            unit.targets.pause_all(True, tell.actor(by).name, now)
         else:
-            unit.targets.pause(unit.targets.named(target), tell.actor(by), reason, now)
+            unit.targets.pause(unit.targets.named(target), tell.actor(by).name, reason, now)
     tell.result(f"{target} is paused; smart360-monitor tenant resume {target} goes on.")
 
 
@@ -211,7 +211,7 @@ def resume(target: Annotated[str, typer.Argument(help="tenant/environment, or al
     now = wired.clock.now()
     with wired.store.write() as unit:
         if target == "all":
-            unit.targets.pause_all(False, tell.actor(by), now)
+            unit.targets.pause_all(False, tell.actor(by).name, now)
         else:
             unit.targets.resume(unit.targets.named(target), now)
     tell.result(f"{target} is watched again.")
@@ -239,10 +239,10 @@ def remove(
     with wired.store.write() as unit:
         found = unit.targets.named(target)
         several = [known for _, known in unit.findings.open(found)]
-        unit.findings.resolve(several, Resolution.TARGET_REMOVED, "target removed", tell.actor(by), now)
+        unit.findings.resolve(several, Resolution.TARGET_REMOVED, "target removed", tell.actor(by).name, now)
         unit.targets.remove(found, now)
         unit.audit.append(
-            wired.audit_key, at=now, actor=tell.actor(by), tenant=found.tenant, action="tenant.remove",
+            wired.audit_key, at=now, actor=tell.actor(by).name, tenant=found.tenant, action="tenant.remove",
             object=found.name,
         )  # fmt: skip
     tell.result(f"{target} is removed; {len(several)} findings ended with it.")

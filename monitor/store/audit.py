@@ -10,6 +10,7 @@ from nacl.signing import SigningKey
 from sqlalchemy import insert, select
 from sqlalchemy.engine import Connection
 
+from monitor.store.seen import Tenants, entry_of_seen
 from monitor.store.tables import AuditRow
 
 _COLUMNS = AuditRow.__table__.c
@@ -45,8 +46,8 @@ class Entry:
 class Audit:
     """The ``audit`` table; insert only."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, seen: Tenants = None) -> None:
+        self._connection, self._seen = connection, entry_of_seen(seen)
 
     def append(
         self, key: SigningKey, *, at: datetime, actor: str, tenant: str, action: str, object: str,
@@ -81,5 +82,5 @@ class Audit:
 
     def entries(self) -> list[Entry]:
         """All entries, oldest first."""
-        rows = self._connection.execute(select(AuditRow.__table__).order_by(_COLUMNS.seq))
+        rows = self._connection.execute(select(AuditRow.__table__).where(self._seen).order_by(_COLUMNS.seq))
         return [Entry(*row) for row in rows]

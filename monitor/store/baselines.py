@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 from baselines.approval import Baseline, ChangeKey, Decided, Decision, Proposal, ProposalState
 from baselines.configuration import Configuration
 from monitor.errors import NotFound
+from monitor.store.seen import Tenants, of_seen
 from monitor.store.snapshots import Snapshots, damaged
 from monitor.store.tables import BaselineRow, DecisionRow, ProposalRow, TargetRow
 from monitor.target import Target
@@ -22,8 +23,8 @@ _TARGETS = TargetRow.__table__.c
 class Baselines:
     """The tables ``baselines``, ``proposals`` and ``decisions``."""
 
-    def __init__(self, connection: Connection, snapshots: Snapshots) -> None:
-        self._connection, self._snapshots = connection, snapshots
+    def __init__(self, connection: Connection, snapshots: Snapshots, seen: Tenants = None) -> None:
+        self._connection, self._snapshots, self._seen = connection, snapshots, of_seen(seen)
 
     def current(self, target: Target) -> Baseline | None:
         """The newest baseline of a target; None before the first."""
@@ -120,7 +121,7 @@ class Baselines:
         row = self._connection.execute(
             select(ProposalRow.__table__, _TARGETS.tenant, _TARGETS.environment)
             .join(TargetRow, _TARGETS.id == _PROPOSALS.target_id)
-            .where(_PROPOSALS.id == identity)
+            .where(_PROPOSALS.id == identity, self._seen)
         ).first()
         if row is None:
             raise NotFound("no such proposal.", where=f"proposal {identity}", mend="See: baseline list TARGET.")

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Row, case, func, insert, select, text, true, update
 from sqlalchemy.engine import Connection
 
+from monitor.store.seen import Tenants, of_seen
 from monitor.store.tables import FindingEventRow, FindingRow, TargetRow
 from monitor.store.values import from_json, to_json
 from monitor.target import Target
@@ -59,8 +60,8 @@ def number_of(identity: int) -> str:
 class Findings:
     """The tables ``findings`` and ``finding_events``."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, seen: Tenants = None) -> None:
+        self._connection, self._seen = connection, of_seen(seen)
 
     def known(self, target: Target) -> Sequence[Known]:
         """All findings of a target, resolved ones included."""
@@ -71,7 +72,7 @@ class Findings:
         query = (
             select(FindingRow.__table__, _TARGETS.tenant, _TARGETS.environment)
             .join(TargetRow, _TARGETS.id == _COLUMNS.target_id)
-            .where(_COLUMNS.state != State.RESOLVED.value, _TARGETS.removed_at.is_(None))
+            .where(_COLUMNS.state != State.RESOLVED.value, _TARGETS.removed_at.is_(None), self._seen)
         )
         if target is not None:
             query = query.where(_COLUMNS.target_id == target.id)
@@ -84,7 +85,7 @@ class Findings:
             select(_TARGETS.tenant, _TARGETS.environment, _COLUMNS.module, _COLUMNS.severity, _COLUMNS.kind,
                    func.count())
             .join(TargetRow, _TARGETS.id == _COLUMNS.target_id)
-            .where(_COLUMNS.state != State.RESOLVED.value, _TARGETS.removed_at.is_(None))
+            .where(_COLUMNS.state != State.RESOLVED.value, _TARGETS.removed_at.is_(None), self._seen)
             .group_by(_TARGETS.tenant, _TARGETS.environment, _COLUMNS.module, _COLUMNS.severity, _COLUMNS.kind)
         )  # fmt: skip
         return {tuple(row[:5]): row[5] for row in rows}
@@ -94,7 +95,7 @@ class Findings:
         row = self._connection.execute(
             select(FindingRow.__table__, _TARGETS.tenant, _TARGETS.environment)
             .join(TargetRow, _TARGETS.id == _COLUMNS.target_id)
-            .where(_COLUMNS.number == number.upper())
+            .where(_COLUMNS.number == number.upper(), self._seen)
         ).first()
         return (f"{row.tenant}/{row.environment}", _known(row)) if row is not None else None
 
@@ -119,7 +120,8 @@ class Findings:
         query = (
             select(_COLUMNS.id, _SUBJECT, _EVENTS.event, _EVENTS.by, _EVENTS.at, _EVENTS.note)
             .join(FindingRow, _COLUMNS.id == _EVENTS.finding_id)
-            .where(_EVENTS.event.in_([each.value for each in Mark]))
+            .join(TargetRow, _TARGETS.id == _COLUMNS.target_id)
+            .where(_EVENTS.event.in_([each.value for each in Mark]), self._seen)
             .order_by(_EVENTS.id)
         )
         if target is not None:
@@ -137,7 +139,8 @@ class Findings:
         counted = self._connection.execute(
             select(_SUBJECT, func.count(), func.count(case((is_open, 1))),
                    func.count(case((is_open, _COLUMNS.target_id)).distinct()))
-            .where(there)
+            .join(TargetRow, _TARGETS.id == _COLUMNS.target_id)
+            .where(there, self._seen)
             .group_by(text("subject"))
         )  # fmt: skip
         found = {row[0]: Precision(found=row[1], open=row[2], targets=row[3]) for row in counted}

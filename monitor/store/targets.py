@@ -7,6 +7,7 @@ from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
 from monitor.errors import UnknownTarget
+from monitor.store.seen import Tenants, of_seen
 from monitor.store.tables import SwitchRow, TargetRow
 from monitor.store.values import from_json, to_json
 from monitor.target import Definition, Target
@@ -26,8 +27,8 @@ def _target(row: Row[tuple[object, ...]]) -> Target:
 class Targets:
     """The ``targets`` table."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, seen: Tenants = None) -> None:
+        self._connection, self._seen = connection, of_seen(seen)
 
     def put(self, tenant: str, environment: str, definition: Definition, now: datetime) -> tuple[Target, bool]:
         """Register a target or change its definition; True if it is new. Its next sweep is due at once if new."""
@@ -61,7 +62,10 @@ class Targets:
         tenant, _, environment = name.partition("/")
         row = self._connection.execute(
             select(TargetRow.__table__).where(
-                _COLUMNS.tenant == tenant, _COLUMNS.environment == environment, _COLUMNS.removed_at.is_(None)
+                _COLUMNS.tenant == tenant,
+                _COLUMNS.environment == environment,
+                _COLUMNS.removed_at.is_(None),
+                self._seen,
             )
         ).first()
         if row is None:
@@ -78,7 +82,7 @@ class Targets:
         """All targets that are watched, by name."""
         rows = self._connection.execute(
             select(TargetRow.__table__)
-            .where(_COLUMNS.removed_at.is_(None))
+            .where(_COLUMNS.removed_at.is_(None), self._seen)
             .order_by(_COLUMNS.tenant, _COLUMNS.environment)
         )
         return [_target(row) for row in rows]

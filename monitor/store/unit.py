@@ -1,4 +1,8 @@
-"""One transaction: every part of the store bound to one connection, all or nothing."""
+"""One transaction: every part of the store bound to one connection, all or nothing.
+
+Who looks is given to the transaction, so that no query can forget it: of tenants that are not ``seen`` nothing is
+found, neither by name nor by number nor in a count (P9). None is the service itself, which sees all.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +20,7 @@ from monitor.store.counters import Counters
 from monitor.store.engine import open_engine, refuse_other_schema, told_as_store_errors, upgrade
 from monitor.store.findings import Findings
 from monitor.store.leases import Leases
+from monitor.store.seen import Tenants
 from monitor.store.snapshots import Snapshots
 from monitor.store.sweeps import Sweeps
 from monitor.store.targets import Targets
@@ -24,15 +29,15 @@ from monitor.store.targets import Targets
 class Unit:
     """The parts of the store inside one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, seen: Tenants = None) -> None:
         self.counters = Counters(connection)
-        self.targets = Targets(connection)
+        self.targets = Targets(connection, seen)
         self.sweeps = Sweeps(connection, self.counters)
         self.snapshots = Snapshots(connection)
-        self.baselines = Baselines(connection, self.snapshots)
-        self.findings = Findings(connection)
+        self.baselines = Baselines(connection, self.snapshots, seen)
+        self.findings = Findings(connection, seen)
         self.alerts = Alerts(connection)
-        self.audit = Audit(connection)
+        self.audit = Audit(connection, seen)
         self.leases = Leases(connection)
 
 
@@ -67,12 +72,12 @@ class Store:
         return cls(engine)
 
     @contextmanager
-    def write(self) -> Iterator[Unit]:
+    def write(self, seen: Tenants = None) -> Iterator[Unit]:
         """A transaction that writes; committed at the end, undone by any error."""
         told: Counter[str] = Counter()
         try:
             with told_as_store_errors(self.engine), self.engine.begin() as connection:
-                unit = Unit(connection)
+                unit = Unit(connection, seen)
                 yield unit
                 told = self._errors_taken()
                 unit.counters.add("store_errors", {(kind,): count for kind, count in told.items()})
@@ -81,11 +86,11 @@ class Store:
             raise
 
     @contextmanager
-    def read(self) -> Iterator[Unit]:
+    def read(self, seen: Tenants = None) -> Iterator[Unit]:
         """A transaction that only reads, of one moment."""
         try:
             with told_as_store_errors(self.engine), self._reading.begin() as connection:
-                yield Unit(connection)
+                yield Unit(connection, seen)
         except StoreError as error:
             self._note_errors(Counter([error.kind]))
             raise

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from monitor.approval import mark_finding, propose_baseline
+from monitor.access import on_host
+from monitor.approval import propose_baseline
+from monitor.care import mark_finding
 from monitor.clock import SetClock
 from monitor.demo import running_demo
 from monitor.sweep import sweep
@@ -46,7 +48,7 @@ def troubled():
 def _trouble(demo, clock):
     demo.sweep()
     demo.approve_first()
-    propose_baseline(demo.target, "olga.brandt", demo.deps, title="Rates of <2027>")
+    propose_baseline(demo.target, on_host("olga.brandt"), demo.deps, title="Rates of <2027>")
     with demo.deps.store.write() as unit:
         definition = replace(demo.target.definition, schedule="every 1d")
         put = {
@@ -66,7 +68,7 @@ def _trouble(demo, clock):
     with demo.deps.store.read() as unit:
         found = [known.number for _, known in unit.findings.open() if known.finding.rule == DOUBTED]
     for number in found:
-        mark_finding(number, Mark.NOT_USEFUL, "planned <b>, see RFC 7", "nisha.rao", demo.deps)
+        mark_finding(number, Mark.NOT_USEFUL, "planned <b>, see RFC 7", on_host("nisha.rao"), demo.deps)
 
 
 EVERYWHERE = pytest.mark.parametrize(

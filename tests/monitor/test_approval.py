@@ -4,7 +4,9 @@ import pytest
 
 from baselines.approval import Decision, ProposalState, change_key
 from baselines.errors import ApprovalRefused
-from monitor.approval import acknowledge, approve, decide, mark_finding, propose_baseline, reject, review_of
+from monitor.access import on_host
+from monitor.approval import approve, decide, propose_baseline, reject, review_of
+from monitor.care import acknowledge, mark_finding
 from monitor.delivery import deliver_waiting
 from monitor.sweep import sweep
 from rules.precision import Mark
@@ -23,7 +25,7 @@ def made(tmp_path, sandbox, slack) -> Watched:
 
 
 def proposed(made: Watched):
-    proposal = propose_baseline(made.target(), "olga", made.deps)
+    proposal = propose_baseline(made.target(), on_host("olga"), made.deps)
     with made.store.read() as unit:
         return proposal, review_of(proposal, made.deps, unit)
 
@@ -32,20 +34,21 @@ def decided(made: Watched, proposal, review, **words):
     """Decide each change by its type."""
     return decide(
         proposal, [(change_key(each), Decision(words[each.resource_type]), "") for each in review.comparison.changes],
-        "olga", made.deps,
+        on_host("olga"), made.deps,
     )  # fmt: skip
 
 
 def refused(made: Watched, *given) -> str:
+    *which, name = given
     with pytest.raises(ApprovalRefused) as told:
-        approve(*given, made.deps)
+        approve(*which, on_host(name), made.deps)
     return told.value.code
 
 
 def test_accepted_changes_are_in_the_next_baseline_and_rejected_ones_stay_drift(made):
     proposal, review = proposed(made)
     review = decided(made, proposal, review, service_plan="accept", collection_policy="reject")
-    done = approve(proposal, review.digest, "nisha", made.deps)
+    done = approve(proposal, review.digest, on_host("nisha"), made.deps)
     assert (done.baseline.version, done.baseline.accepted, done.baseline.rejected, done.resolved) == (2, 1, 1, 1)
     (drift,) = [each for each in open_findings(made) if each.finding.kind == "drift"]
     assert (drift.finding.resource_type, drift.finding.old) == ("collection_policy", 21)
@@ -57,7 +60,7 @@ def test_an_accepted_change_is_told_in_its_message_as_accepted_never_as_healed(m
     deliver_waiting(made.deps)
     proposal, review = proposed(made)
     review = decided(made, proposal, review, service_plan="accept", collection_policy="reject")
-    approve(proposal, review.digest, "nisha", made.deps)
+    approve(proposal, review.digest, on_host("nisha"), made.deps)
     deliver_waiting(made.deps)
     (message,) = made.messages()
     assert "accepted in baseline 2 by nisha" in str(message["blocks"])
@@ -74,7 +77,7 @@ def test_an_accepted_change_is_told_in_its_message_as_accepted_never_as_healed(m
                              "b3:" + "0" * 64, "nisha"), "digest"),
         (lambda made, p, r: (p, decided(made, p, r, service_plan="accept", collection_policy="accept").digest[:13],
                              "nisha"), "digest"),
-        (lambda made, p, r: (reject(p, "no", "nisha", made.deps), r.digest, "nisha"), "closed"),
+        (lambda made, p, r: (reject(p, "no", on_host("nisha"), made.deps), r.digest, "nisha"), "closed"),
     ],
     ids=["a change is undecided", "by its proposer", "of another digest", "named by fewer than 12 digits", "rejected"],
 )  # fmt: skip
@@ -92,7 +95,7 @@ def test_an_approval_makes_every_other_open_proposal_outdated(made):
     assert second.id != first.id
     review = decided(made, first, review, service_plan="accept", collection_policy="accept")
     other = decided(made, second, other, service_plan="accept", collection_policy="accept")
-    approve(first, review.digest[:15], "nisha", made.deps)
+    approve(first, review.digest[:15], on_host("nisha"), made.deps)
     assert refused(made, second, other.digest, "nisha") == "closed"
     with made.store.read() as unit:
         assert unit.baselines.proposal(second.id).state is ProposalState.OUTDATED
@@ -101,7 +104,7 @@ def test_an_approval_makes_every_other_open_proposal_outdated(made):
 def test_a_second_approval_of_the_same_proposal_makes_no_second_version(made):
     proposal, review = proposed(made)
     review = decided(made, proposal, review, service_plan="accept", collection_policy="accept")
-    approve(proposal, review.digest, "nisha", made.deps)
+    approve(proposal, review.digest, on_host("nisha"), made.deps)
     assert refused(made, proposal, review.digest, "nisha") == "closed"
     with made.store.read() as unit:
         assert [each.version for each in unit.baselines.history(made.target())] == [2, 1]
@@ -113,7 +116,7 @@ def test_an_incomplete_reading_cannot_be_proposed(made):
     made.sandbox.client.delete("/sandbox/faults").raise_for_status()
     assert report.state == "partial"
     with pytest.raises(ApprovalRefused) as told:
-        propose_baseline(made.target(), "olga", made.deps)
+        propose_baseline(made.target(), on_host("olga"), made.deps)
     assert told.value.code == "incomplete"
 
 
@@ -132,9 +135,9 @@ def test_what_could_not_be_read_is_said_and_nothing_heals_because_of_it(made):
 def test_an_acknowledgement_is_told_in_the_message(made):
     deliver_waiting(made.deps)
     number = open_findings(made)[0].number
-    acknowledge(number, "calling Mei at nine", "carla", made.deps)
+    acknowledge(number, "calling Mei at nine", on_host("carla"), made.deps)
     with pytest.raises(ApprovalRefused):
-        acknowledge(number, "", "carla", made.deps)
+        acknowledge(number, "", on_host("carla"), made.deps)
     deliver_waiting(made.deps)
     (message,) = made.messages()
     assert "carla" in str(message["blocks"])
@@ -147,11 +150,11 @@ def test_every_act_is_in_the_audit_log_chained_and_signed(made):
     from nacl.signing import VerifyKey
 
     number = open_findings(made)[0].number
-    acknowledge(number, "calling Mei at nine", "carla", made.deps)
-    mark_finding(number, Mark.NOT_USEFUL, "known already", "dana", made.deps)
+    acknowledge(number, "calling Mei at nine", on_host("carla"), made.deps)
+    mark_finding(number, Mark.NOT_USEFUL, "known already", on_host("dana"), made.deps)
     proposal, review = proposed(made)
     review = decided(made, proposal, review, service_plan="accept", collection_policy="accept")
-    approve(proposal, review.digest, "nisha", made.deps)
+    approve(proposal, review.digest, on_host("nisha"), made.deps)
     with made.store.read() as unit:
         entries = unit.audit.entries()
     assert [(each.action, each.actor, each.reason) for each in entries][-4:] == [

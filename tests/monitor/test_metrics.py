@@ -10,6 +10,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from baselines.severity import Severity
 from baselines.writer import write_configuration
+from monitor.access import on_host
 from monitor.approval import approve, propose_baseline, review_of
 from monitor.clock import SetClock
 from monitor.deps import Deps
@@ -85,10 +86,10 @@ class World:
         return sweep(self.target, self.clock.at, self.deps)
 
     def approve(self) -> None:
-        proposal = propose_baseline(self.target, "alice", self.deps)
+        proposal = propose_baseline(self.target, on_host("alice"), self.deps)
         with self.deps.store.read() as unit:
             digest = review_of(proposal, self.deps, unit).digest
-        approve(proposal, digest, "bob", self.deps)
+        approve(proposal, digest, on_host("bob"), self.deps)
 
     def count(self, name: str, *labels: tuple[str, ...]) -> None:
         with self.deps.store.write() as unit:
@@ -130,7 +131,7 @@ def full(world: World) -> World:
     world.approve()
     world.export(with_other_rate(swa()))
     world.sweep()
-    propose_baseline(world.target, "alice", world.deps)
+    propose_baseline(world.target, on_host("alice"), world.deps)
     world.count("source_requests", ("swa", "production", "200"), ("swa", "production", "error"))
     world.count("source_faults", ("swa", "production", "forbidden"))
     world.count("changes_unconfirmed", ("swa", "production"))

@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from baselines.approval import Decision, change_key
-from monitor.approval import acknowledge, approve, decide, propose_baseline, reject, review_of
+from monitor.access import on_host
+from monitor.approval import approve, decide, propose_baseline, reject, review_of
+from monitor.care import acknowledge
 from monitor.clock import SetClock
 from monitor.delivery import deliver_waiting
 from monitor.deps import Deps
@@ -60,7 +62,7 @@ class Utility:
         with store.write() as unit:
             self.target, _ = unit.targets.put("swa", "production", definition, NOW)
         self.sweep()
-        self.approve(propose_baseline(self.target, "olga", self.deps))
+        self.approve(propose_baseline(self.target, on_host("olga"), self.deps))
         self.clear()
 
     def clear(self) -> None:
@@ -87,8 +89,8 @@ class Utility:
         with self.store.read() as unit:
             made = review_of(proposal, self.deps, unit)
         accepted = [(change_key(each), Decision.ACCEPT, "") for each in made.comparison.changes]
-        made = decide(proposal, accepted, "olga", self.deps) if accepted else made
-        approve(proposal, made.digest, "nisha", self.deps)
+        made = decide(proposal, accepted, on_host("olga"), self.deps) if accepted else made
+        approve(proposal, made.digest, on_host("nisha"), self.deps)
 
     def messages(self) -> list[str]:
         """Texts of the messages that stand in the channel, each with its blocks."""
@@ -189,7 +191,7 @@ def test_a_change_in_an_open_proposal_is_expected_until_it_is_closed(utility):
     utility.window(resource_type="tax", ends=NOW + timedelta(minutes=10))
     utility.percentage("ULF-PDX", "5.5")
     utility.sweep()
-    proposal = propose_baseline(utility.target, "olga", utility.deps, title="rates of 2027")
+    proposal = propose_baseline(utility.target, on_host("olga"), utility.deps, title="rates of 2027")
     assert utility.sweep(NOW + timedelta(minutes=20)).announced == 1  # the window is over, the proposal open
     quiet = utility.open()["ULF-PDX drift"].quiet
     assert (quiet.ticket, quiet.until, quiet.by) == (f"proposal {proposal.id}", None, "olga")
@@ -198,7 +200,7 @@ def test_a_change_in_an_open_proposal_is_expected_until_it_is_closed(utility):
     utility.sweep()
     (only,) = utility.messages()
     assert f"1 more is announced (proposal {proposal.id}, until it is decided)." in only
-    reject(proposal, "not yet", "nisha", utility.deps)
+    reject(proposal, "not yet", on_host("nisha"), utility.deps)
     utility.sweep()
     assert said(utility) == ["opened", "window"]
 
@@ -207,7 +209,7 @@ def test_an_accepted_change_is_never_told(utility):
     utility.window(resource_type="tax")
     utility.percentage("ULF-PDX", "5.5")
     utility.sweep()
-    utility.approve(propose_baseline(utility.target, "olga", utility.deps))
+    utility.approve(propose_baseline(utility.target, on_host("olga"), utility.deps))
     assert utility.open() == {}
     utility.sweep(END)
     assert (utility.messages(), said(utility)) == ([], [])
@@ -217,7 +219,7 @@ def test_another_value_than_was_proposed_is_told_at_once(utility):
     utility.window(resource_type="tax", ends=NOW + timedelta(minutes=10))
     utility.percentage("ULF-PDX", "5.5")
     utility.sweep()
-    propose_baseline(utility.target, "olga", utility.deps)
+    propose_baseline(utility.target, on_host("olga"), utility.deps)
     utility.percentage("ULF-PDX", "55")
     utility.sweep(NOW + timedelta(minutes=20))
     (only,) = utility.messages()
@@ -238,7 +240,7 @@ def test_an_acknowledged_finding_is_told_as_one_when_the_window_is_over(utility)
     utility.window(resource_type="tax")
     utility.percentage("ULF-PDX", "5.5")
     utility.sweep()
-    acknowledge(utility.open()["ULF-PDX drift"].number, "mine", "carla", utility.deps)
+    acknowledge(utility.open()["ULF-PDX drift"].number, "mine", on_host("carla"), utility.deps)
     utility.sweep()
     assert utility.messages() == []
     utility.sweep(END)

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from monitor.access import on_host
 from monitor.approval import approve, propose_baseline, review_of
 from monitor.demo import incidents, sandbox_password, sandbox_user
 from monitor.deps import Deps
@@ -138,10 +139,10 @@ def watched(folder: Path, url: str, sandbox, slack, targets: int = 1) -> Watched
     for name in made.names:
         target = made.target(name)
         sweep(target, made.deps.clock.now(), made.deps)
-        proposal = propose_baseline(target, "olga", made.deps)
+        proposal = propose_baseline(target, on_host("olga"), made.deps)
         with made.store.read() as unit:
             digest = review_of(proposal, made.deps, unit).digest
-        approve(proposal, digest, "nisha", made.deps)
+        approve(proposal, digest, on_host("nisha"), made.deps)
     return made
 
 

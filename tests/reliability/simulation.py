@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from baselines.approval import Decision, change_key
 from baselines.catalogue import FieldType
 from baselines.configuration import Configuration
+from monitor.access import on_host
 from monitor.approval import approve, decide, propose_baseline, review_of
 from monitor.clock import SetClock
 from monitor.delivery import deliver_waiting
@@ -275,13 +276,13 @@ class Fleet:
         if tenant.active and self.watching.open(tenant.target, Kind.RULE):
             self._mend(tenant)
             return
-        deps, proposal = self.watching.deps, propose_baseline(tenant.target, "olga", self.watching.deps)
+        deps, proposal = self.watching.deps, propose_baseline(tenant.target, on_host("olga"), self.watching.deps)
         with deps.store.read() as unit:
             review = review_of(proposal, deps, unit)
         changes = [(change_key(each), Decision.ACCEPT, "announced") for each in review.undecided]
         if changes:
-            review = decide(proposal, changes, "olga", deps)
-        approve(proposal, review.digest, "nisha", deps)
+            review = decide(proposal, changes, on_host("olga"), deps)
+        approve(proposal, review.digest, on_host("nisha"), deps)
         self.result.quiet["renewals"] += 1
         tenant.active, tenant.drift_of_the_plan = [], frozenset()
 

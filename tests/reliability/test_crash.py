@@ -121,14 +121,14 @@ def test_f42_an_approval_killed_at_this_point_is_whole_or_was_not(point, tmp_pat
     made.happens(INCIDENT)
     sweep(made.target(), made.deps.clock.now(), made.deps)
     from baselines.approval import Decision, change_key
+    from monitor.access import on_host
     from monitor.approval import decide, propose_baseline, review_of
 
-    proposal = propose_baseline(made.target(), "olga", made.deps)
+    proposal = propose_baseline(made.target(), on_host("olga"), made.deps)
     with made.store.read() as unit:
         review = review_of(proposal, made.deps, unit)
-    review = decide(
-        proposal, [(change_key(each), Decision.ACCEPT, "") for each in review.comparison.changes], "olga", made.deps
-    )
+    accepted = [(change_key(each), Decision.ACCEPT, "") for each in review.comparison.changes]
+    review = decide(proposal, accepted, on_host("olga"), made.deps)
     words = ("baseline", "approve", str(proposal.id), "--digest", review.digest, "--as", "nisha")
     assert made.command(*words, kill_at=point).returncode == -signal.SIGKILL
     again = made.command(*words)

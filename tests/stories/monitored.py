@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from monitor.access import on_host
 from monitor.approval import approve, propose_baseline, review_of
 from monitor.clock import Clock, SystemClock
 from monitor.deps import Deps
@@ -59,10 +60,10 @@ class Monitored:
 
     def approve(self, target: Target, title: str = "as it is") -> str:
         """Olga proposes the newest reading, Nisha approves it whole; returns the digest."""
-        proposal = propose_baseline(target, "olga", self.deps, title=title)
+        proposal = propose_baseline(target, on_host("olga"), self.deps, title=title)
         with self.deps.store.read() as unit:
             digest = review_of(proposal, self.deps, unit).digest
-        return approve(proposal, digest, "nisha", self.deps).baseline.digest
+        return approve(proposal, digest, on_host("nisha"), self.deps).baseline.digest
 
     def open(self, target: Target, *kinds: Kind) -> list[Known]:
         """Open findings, of these kinds or of all."""

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from baselines.writer import write_configuration
+from monitor.access import on_host
 from monitor.approval import approve, propose_baseline, review_of
 from monitor.clock import SetClock
 from monitor.demo import incidents
@@ -32,10 +33,10 @@ def installed(tmp_path_factory):
     deps = Deps(Settings(database_url=url, state_folder=home / "state"), SetClock(NOW), "w", open_store=lambda: store)
     target = registered(store, home)
     sweep(target, NOW, deps)
-    proposal = propose_baseline(target, "olga", deps)
+    proposal = propose_baseline(target, on_host("olga"), deps)
     with store.read() as unit:
         digest = review_of(proposal, deps, unit).digest
-    approve(proposal, digest, "nisha", deps)
+    approve(proposal, digest, on_host("nisha"), deps)
     raw = swa()
     for incident in incidents():
         raw = applied(raw, incident.changes)

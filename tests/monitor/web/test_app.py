@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from baselines.writer import write_configuration
+from monitor.access import on_host
 from monitor.approval import approve, propose_baseline, review_of
 from monitor.clock import SetClock
 from monitor.deps import Deps
@@ -144,10 +145,10 @@ def test_values_of_a_configuration_are_never_markup(site, deps, tmp_path):
 
 def test_a_value_that_drifted_into_markup_is_shown_as_text(site, deps, tmp_path):
     target = filled(deps, tmp_path)
-    proposal = propose_baseline(target, "olga", deps)
+    proposal = propose_baseline(target, on_host("olga"), deps)
     with deps.store.read() as unit:
         digest = review_of(proposal, deps, unit).digest
-    approve(proposal, digest, "nisha", deps)
+    approve(proposal, digest, on_host("nisha"), deps)
     evil = "<img src=x onerror=alert(1)>"
     changed = swa()
     changed["utility"][0]["name"] = evil

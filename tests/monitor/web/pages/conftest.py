@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from monitor.access import on_host
 from monitor.approval import approve, propose_baseline, review_of
 from monitor.clock import SetClock
 from monitor.demo import incidents
@@ -35,10 +36,10 @@ class Watched:
         self.deps.clock.at += timedelta(**span)
 
     def approve(self):
-        proposal = propose_baseline(self.target, "olga.brandt", self.deps)
+        proposal = propose_baseline(self.target, on_host("olga.brandt"), self.deps)
         with self.deps.store.read() as unit:
             digest = review_of(proposal, self.deps, unit).digest
-        return approve(proposal, digest, "nisha.rao", self.deps).baseline
+        return approve(proposal, digest, on_host("nisha.rao"), self.deps).baseline
 
     def happen(self, incident: str):
         changes = next(each.changes for each in incidents() if each.name == incident)

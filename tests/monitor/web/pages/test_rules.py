@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from monitor.approval import mark_finding
+from monitor.access import on_host
+from monitor.care import mark_finding
 from monitor.web.pages.rules import rules_view
 from monitor.web.pages.target import target_view
 from rules.precision import Mark, Precision
@@ -36,7 +37,7 @@ def test_a_rule_that_people_find_useless_is_proposed_for_review_and_stays_in_for
     before = open_rule_findings(watched)
     mine = [known for known in before if known.finding.rule == rule]
     for known in mine[:5]:
-        mark_finding(known.number, Mark.NOT_USEFUL, "planned", "nisha", watched.deps)
+        mark_finding(known.number, Mark.NOT_USEFUL, "planned", on_host("nisha"), watched.deps)
     view = rules_view(watched.deps)
     assert view.sentence == f"1 of {len(view.lines)} rules is proposed for review."
     (line,) = view.review
@@ -49,8 +50,8 @@ def test_a_target_shows_what_people_said_of_its_open_findings(watched):
     watched.happen("friday-variable-plan-deactivated")
     watched.sweep()
     known = open_rule_findings(watched)[0]
-    mark_finding(known.number, Mark.NOT_USEFUL, "planned", "nisha", watched.deps)
-    mark_finding(known.number, Mark.USEFUL, "", "olga", watched.deps)
+    mark_finding(known.number, Mark.NOT_USEFUL, "planned", on_host("nisha"), watched.deps)
+    mark_finding(known.number, Mark.USEFUL, "", on_host("olga"), watched.deps)
     view = target_view("swa/production", watched.deps)
     said = view.opinions[known.id]
     assert [(each.by, each.mark, each.reason) for each in said] == [
@@ -64,7 +65,7 @@ def test_a_mark_is_in_the_audit_log_with_who_and_why(watched):
     watched.happen("friday-variable-plan-deactivated")
     watched.sweep()
     known = open_rule_findings(watched)[0]
-    mark_finding(known.number, Mark.NOT_USEFUL, " planned ", "nisha", watched.deps)
+    mark_finding(known.number, Mark.NOT_USEFUL, " planned ", on_host("nisha"), watched.deps)
     with watched.deps.store.read() as unit:
         entry = unit.audit.entries()[-1]
     assert (entry.actor, entry.action, entry.tenant) == ("nisha", "finding.mark", "swa")

@@ -132,10 +132,11 @@ def test_one_day_makes_no_chart(watched):
 
 
 def test_a_proposal_waits_with_how_many_changes_are_decided(watched):
+    from monitor.access import on_host
     from monitor.approval import propose_baseline
 
     watched.sweep()
-    proposal = propose_baseline(watched.target, "olga.brandt", watched.deps, title="Go-live")
+    proposal = propose_baseline(watched.target, on_host("olga.brandt"), watched.deps, title="Go-live")
     assert [(each.id, each.title, decided) for each, decided in view_of(watched).proposals] == [
         (proposal.id, "Go-live", 0)
     ]

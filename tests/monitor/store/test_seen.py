@@ -1,0 +1,49 @@
+"""What a transaction finds for who may see one tenant: nothing of another, by name, number or count (P9)."""
+
+import pytest
+
+from monitor.errors import NotFound, UnknownTarget
+from rules.lifecycle import Event, Step
+from rules.precision import Mark
+from tests.monitor.store.made import NOW, finding, kept, registered, small
+from tests.monitor.store.test_findings import applied
+
+SWA = frozenset({"swa"})
+
+
+@pytest.fixture
+def theirs(store, target):
+    """A finding, marked, and a proposal at ``swa`` and at ``cbe``: the numbers of those at ``cbe``."""
+    numbers = {}
+    for each in (target, registered(store, "cbe/production")):
+        snapshot = kept(store, each, small())
+        (known,) = applied(store, each, Step(Event.OPENED, finding()), at=NOW.replace(hour=16))
+        with store.write() as unit:
+            unit.findings.mark(known, Mark.USEFUL, "carla", "", NOW)
+            numbers[each.tenant] = (known.number, unit.baselines.propose(each, snapshot, 0, "olga", "", NOW).id)
+    return numbers["cbe"]
+
+
+def test_names_of_others_are_not_found_and_not_told(store, theirs):
+    with store.read(SWA) as unit:
+        assert [each.name for each in unit.targets.all()] == ["swa/production"]
+        with pytest.raises(UnknownTarget) as told:
+            unit.targets.named("cbe/production")
+        assert told.value.mend == "Registered are: swa/production."
+
+
+def test_numbers_of_others_lead_nowhere(store, theirs):
+    number, proposal = theirs
+    with store.read(SWA) as unit:
+        assert unit.findings.numbered(number) is None
+        with pytest.raises(NotFound):
+            unit.baselines.proposal(proposal)
+
+
+def test_no_count_includes_what_is_of_others(store, theirs):
+    with store.read(SWA) as unit, store.read() as service:
+        assert [name for name, _ in unit.findings.open()] == ["swa/production"]
+        assert {key[0] for key in unit.findings.counts()} == {"swa"}
+        for part in (unit, service):
+            (precision,) = part.findings.precisions().values()
+            assert precision.found == precision.useful == len(part.findings.opinions()) == (1 if part is unit else 2)
