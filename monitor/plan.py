@@ -11,6 +11,7 @@ from baselines.canonical import renewed
 from baselines.compare import compare
 from baselines.configuration import Configuration
 from monitor.deps import Deps
+from monitor.store.seen import Tenants
 from monitor.store.snapshots import Snapshot
 from monitor.store.sweeps import Run
 from monitor.store.unit import Store
@@ -34,13 +35,13 @@ class TargetPlan:
     steps: tuple[PlanStep, ...]
 
 
-def plan_of(name: str, deps: Deps) -> TargetPlan:
+def plan_of(name: str, deps: Deps, seen: Tenants = None) -> TargetPlan:
     """What is open at a target as steps in the order of configuration.
 
     Raises:
         UnknownTarget: it is not watched.
     """
-    with deps.store.read() as unit:
+    with deps.store.read(seen) as unit:
         target = unit.targets.named(name)
         known = [each for _, each in unit.findings.open(target)]
         snapshot = unit.snapshots.last(target)

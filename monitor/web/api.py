@@ -23,6 +23,7 @@ from monitor.reports.items import (
     target_in_full,
     target_item,
 )
+from monitor.web.frame import seen_by
 
 BASE: Final = "/api/v1"
 MOST: Final = 200  #: items of one answer
@@ -79,19 +80,21 @@ def create_api(deps: Deps) -> APIRouter:
         return JSONResponse(get_openapi(title="smart360-monitor", version=version, routes=api.routes))
 
     @api.get("/targets", summary="What is watched")
-    def targets(limit: Limit = 50, cursor: Cursor = "") -> JSONResponse:
-        with deps.store.read() as unit:
+    def targets(request: Request, limit: Limit = 50, cursor: Cursor = "") -> JSONResponse:
+        with deps.store.read(seen_by(request)) as unit:
             shown, following = page(unit.targets.all(), lambda each: [each.name], limit, cursor)
             return answer("targets", [target_item(unit, each) for each in shown], following)
 
     @api.get("/targets/{tenant}/{environment}", summary="One target: what was read, judged and approved")
-    def target(tenant: str, environment: str) -> JSONResponse:
-        with deps.store.read() as unit:
+    def target(request: Request, tenant: str, environment: str) -> JSONResponse:
+        with deps.store.read(seen_by(request)) as unit:
             return JSONResponse(target_in_full(unit, unit.targets.named(f"{tenant}/{environment}")))
 
     @api.get("/targets/{tenant}/{environment}/findings", summary="What is open at a target, worst first")
-    def findings(tenant: str, environment: str, limit: Limit = 50, cursor: Cursor = "") -> JSONResponse:
-        with deps.store.read() as unit:
+    def findings(
+        request: Request, tenant: str, environment: str, limit: Limit = 50, cursor: Cursor = ""
+    ) -> JSONResponse:
+        with deps.store.read(seen_by(request)) as unit:
             found = unit.findings.open(unit.targets.named(f"{tenant}/{environment}"))
         shown, following = page(
             found,
@@ -102,14 +105,14 @@ def create_api(deps: Deps) -> APIRouter:
         return answer("findings", [finding_item(name, known) for name, known in shown], following)
 
     @api.get("/targets/{tenant}/{environment}/plan", summary="What to do about it, in the order of configuration")
-    def plan(tenant: str, environment: str, limit: Limit = 50, cursor: Cursor = "") -> JSONResponse:
-        found = plan_of(f"{tenant}/{environment}", deps)
+    def plan(request: Request, tenant: str, environment: str, limit: Limit = 50, cursor: Cursor = "") -> JSONResponse:
+        found = plan_of(f"{tenant}/{environment}", deps, seen_by(request))
         shown, following = page(found.steps, lambda each: [each.number], limit, cursor)
         return answer("steps", [step_item(each) for each in shown], following, plan_head(found))
 
     @api.get("/findings/{number}", summary="One finding with its history")
-    def finding(number: str) -> JSONResponse:
-        with deps.store.read() as unit:
+    def finding(request: Request, number: str) -> JSONResponse:
+        with deps.store.read(seen_by(request)) as unit:
             found = unit.findings.numbered(number)
             if found is None:
                 raise HTTPException(404, "There is nothing here that you may see.")

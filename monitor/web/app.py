@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +15,8 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exception_handlers import http_exception_handler as plainly
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from prometheus_client import exposition
 from prometheus_client.openmetrics import exposition as openmetrics
 from starlette.exceptions import HTTPException
@@ -29,12 +27,8 @@ from monitor.errors import StoreError, UnknownTarget
 from monitor.metrics import make_registry
 from monitor.schedule import Scheduler
 from monitor.web.api import create_api, invalid, is_asked, problem
-from monitor.web.pages.coverage import coverage_view
-from monitor.web.pages.fleet import fleet_view
-from monitor.web.pages.plan import plan_view
-from monitor.web.pages.rules import rules_view
-from monitor.web.pages.target import target_view
-from monitor.web.words import filters
+from monitor.web.frame import make_web
+from monitor.web.pages import coverage, fleet, plan, rules, target
 
 log = structlog.get_logger(__name__)
 _HERE: Final = Path(__file__).parent
@@ -64,21 +58,13 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
         scheduler: of this process, whose health it tells; None where it has none.
     """
     app = FastAPI(title="smart360-monitor", docs_url=None, redoc_url=None, openapi_url=None)
-    pages = Environment(
-        loader=FileSystemLoader(_HERE / "templates"), autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    pages.filters.update(filters())
-    pages.globals["version"] = metadata.version("smart360-monitor")
+    web = make_web(deps)
     registry = make_registry(deps, scheduler.last_turn if scheduler is not None else None)
-
-    def page(name: str, status: int = 200, **view: object) -> HTMLResponse:
-        return HTMLResponse(pages.get_template(name).render(**view), status_code=status)
 
     def trouble(request: Request, status: int, title: str, words: str = "") -> Response:
         if is_asked(request):
             return problem(request, status, f"{title} {words}".strip())
-        return page("error.html", status, title=title, words=words, leads_back=status == 404)
+        return web.page(request, "error.html", status, title=title, words=words, leads_back=status == 404)
 
     @app.middleware("http")
     async def guarded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -112,26 +98,6 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
     async def unknown_target(request: Request, _error: UnknownTarget) -> Response:
         return trouble(request, 404, NOTHING_HERE)
 
-    @app.get("/")
-    def fleet() -> HTMLResponse:
-        return page("fleet.html", view=fleet_view(deps))
-
-    @app.get("/targets/{tenant}/{environment}")
-    def target(tenant: str, environment: str) -> HTMLResponse:
-        return page("target.html", view=target_view(f"{tenant}/{environment}", deps))
-
-    @app.get("/targets/{tenant}/{environment}/plan")
-    def plan(tenant: str, environment: str) -> HTMLResponse:
-        return page("plan.html", view=plan_view(f"{tenant}/{environment}", deps))
-
-    @app.get("/rules")
-    def rules() -> HTMLResponse:
-        return page("rules.html", view=rules_view(deps))
-
-    @app.get("/rules/coverage")
-    def coverage() -> HTMLResponse:
-        return page("coverage.html", view=coverage_view(deps))
-
     @app.get("/metrics")
     def scrape(request: Request) -> Response:
         if "application/openmetrics-text" in request.headers.get("accept", ""):
@@ -157,6 +123,8 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
         stuck = _stuck_loops(deps, scheduler)
         return JSONResponse({"ready": not stuck, "stuck": stuck}, 503 if stuck else 200)
 
+    for pages in (fleet, target, plan, rules, coverage):
+        app.include_router(pages.routes(web))
     app.include_router(create_api(deps))
     app.mount("/static", StaticFiles(directory=_HERE / "static"))
     return app

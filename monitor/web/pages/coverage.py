@@ -5,9 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
 from monitor.deps import Deps
+from monitor.store.seen import Tenants
 from monitor.target import Target
 from monitor.unguarded import kept
+from monitor.web.frame import Web, seen_by
 
 MOST = 100  #: fields shown of one target
 
@@ -46,9 +51,20 @@ class CoverageView:
     most: int = MOST
 
 
-def coverage_view(deps: Deps) -> CoverageView:
+def routes(web: Web) -> APIRouter:
+    """The page under its address."""
+    router = APIRouter()
+
+    @router.get("/rules/coverage")
+    def coverage(request: Request) -> HTMLResponse:
+        return web.page(request, "coverage.html", view=coverage_view(web.deps, seen_by(request)))
+
+    return router
+
+
+def coverage_view(deps: Deps, seen: Tenants = None) -> CoverageView:
     """The page, from what was kept on this host."""
-    with deps.store.read() as unit:
+    with deps.store.read(seen) as unit:
         targets = unit.targets.all()
         current = unit.baselines.current_of(targets)
     found = []

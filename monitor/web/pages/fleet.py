@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
 from alerts.plan import by_kind
 from baselines.approval import Baseline
 from baselines.catalogue import Catalogue
@@ -12,10 +15,12 @@ from baselines.coverage import LIST_GAPS
 from baselines.severity import Severity
 from monitor.deps import Deps
 from monitor.schedule import next_slot
+from monitor.store.seen import Tenants
 from monitor.store.sweeps import Run
 from monitor.store.unit import Unit
 from monitor.target import Target
 from monitor.web.charts import SPAN, Point, Spark, spark
+from monitor.web.frame import Web, seen_by
 from monitor.web.words import age, moment
 from rules.findings import Kind
 from rules.lifecycle import Known
@@ -176,10 +181,21 @@ class FleetView:
         return f"{told} · {lost} not read" if lost else told
 
 
-def fleet_view(deps: Deps) -> FleetView:
+def routes(web: Web) -> APIRouter:
+    """The page under its address."""
+    router = APIRouter()
+
+    @router.get("/")
+    def fleet(request: Request) -> HTMLResponse:
+        return web.page(request, "fleet.html", view=fleet_view(web.deps, seen_by(request)))
+
+    return router
+
+
+def fleet_view(deps: Deps, seen: Tenants = None) -> FleetView:
     """The fleet as of now."""
     now = deps.clock.now()
-    with deps.store.read() as unit:
+    with deps.store.read(seen) as unit:
         open_findings: dict[str, list[Known]] = {}
         for name, known in unit.findings.open():
             open_findings.setdefault(name, []).append(known)

@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
 from monitor.deps import Deps
+from monitor.store.seen import Tenants
+from monitor.web.frame import Web, seen_by
 from rules.pack import Pack, Rule
 from rules.precision import LEAST, Precision, total
 
@@ -47,9 +52,20 @@ class RulesView:
         return f"{count} of {len(self.lines)} rules {'are' if count > 1 else 'is'} proposed for review."
 
 
-def rules_view(deps: Deps) -> RulesView:
+def routes(web: Web) -> APIRouter:
+    """The page under its address."""
+    router = APIRouter()
+
+    @router.get("/rules")
+    def rules(request: Request) -> HTMLResponse:
+        return web.page(request, "rules.html", view=rules_view(web.deps, seen_by(request)))
+
+    return router
+
+
+def rules_view(deps: Deps, seen: Tenants = None) -> RulesView:
     """All rules as of now."""
-    with deps.store.read() as unit:
+    with deps.store.read(seen) as unit:
         found, targets = unit.findings.precisions(), len(unit.targets.all())
     lines = [RuleLine(rule, found.get(rule.id, Precision())) for rule in deps.packs.rules]
     packs = [(pack, total(each.figures for each in lines if each.rule.pack == pack.name)) for pack in deps.packs.packs]

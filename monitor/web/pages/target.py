@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
 from alerts.plan import by_kind
 from baselines.approval import Baseline, Proposal
 from baselines.catalogue import Catalogue
 from baselines.severity import Severity
 from monitor.deps import Deps
 from monitor.schedule import next_slot
+from monitor.store.seen import Tenants
 from monitor.store.sweeps import Run
 from monitor.store.unit import Unit
 from monitor.target import Target
 from monitor.web.charts import Lanes, lanes
+from monitor.web.frame import Web, seen_by
 from monitor.web.pages.fleet import ENDED, Reading, Row, points_of, row_of, runs_of, runs_since_good
 from monitor.web.words import clock, day
 from rules.evaluate import Verdict
@@ -203,14 +208,25 @@ class TargetView:
         return ""
 
 
-def target_view(name: str, deps: Deps) -> TargetView:
+def routes(web: Web) -> APIRouter:
+    """The page under its address."""
+    router = APIRouter()
+
+    @router.get("/targets/{tenant}/{environment}")
+    def target(request: Request, tenant: str, environment: str) -> HTMLResponse:
+        return web.page(request, "target.html", view=target_view(f"{tenant}/{environment}", web.deps, seen_by(request)))
+
+    return router
+
+
+def target_view(name: str, deps: Deps, seen: Tenants = None) -> TargetView:
     """One target as of now.
 
     Raises:
         UnknownTarget: it is not watched.
     """
     now = deps.clock.now()
-    with deps.store.read() as unit:
+    with deps.store.read(seen) as unit:
         target = unit.targets.named(name)
         found = [known for _, known in unit.findings.open(target)]
         newest = next(iter(unit.sweeps.last(target, states=ENDED)), None)
