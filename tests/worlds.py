@@ -91,6 +91,7 @@ class Worlds:
         listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         config = uvicorn.Config(
             app, log_level="error", access_log=False, lifespan="off", loop="asyncio", http="h11", ws="none",
+            timeout_keep_alive=3600,  # else a client that was busy for five seconds meets a closing connection
             date_header=False, server_header=False, proxy_headers=False,
         )  # fmt: skip
         server = uvicorn.Server(config)

@@ -129,6 +129,7 @@ class Result:
             f"of no meaning or wanted: {dict(sorted(self.quiet.items()))}\n"
             f"{self.messages:,} messages, {self.edits:,} edits in place; false alerts {len(self.false)}, missed "
             f"{len(self.missed)}, more than one message of a cause {len(self.twice)}, told wrongly {len(self.wrong)}"
+            + "".join(f"\n  {each}" for each in (*self.false, *self.missed, *self.twice, *self.wrong))
         )
 
 
