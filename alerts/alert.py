@@ -24,6 +24,13 @@ class AlertReason(StrEnum):
     REOPENED = "reopened"
     BULK = "bulk"  #: very many at once: one summary instead
     WINDOW = "window"  #: was held (quiet hours, maintenance) and is still wrong
+    ENDED = "ended"  #: was snoozed, expected or waived until now, and is still wrong
+    SNOOZED = "snoozed"
+    EXPECTED = "expected"
+    WAIVED = "waived"
+    WOKEN = "woken"  #: an acknowledgement, a snooze, an announcement or a waiver was taken back
+    ASSIGNED = "assigned"
+    ENDING = "ending"  #: a waiver is about to end
 
 
 class AlertKind(StrEnum):
@@ -33,6 +40,7 @@ class AlertKind(StrEnum):
     SUMMARY = "summary"  #: a first reading, or very many findings at once
     NOT_READ = "not_read"
     PROPOSAL = "proposal"
+    WAIVER = "waiver"  #: one is about to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,8 @@ class AlertLine:
     like_another: bool = False  #: a line above tells of the same rule
     quiet: Quiet | None = None  #: it is announced: nobody is alerted of what happens to it
     money: str = ""  #: what it means for bills, in one line
+    assignee: str = ""
+    is_flapping: bool = False  #: opened again and again of late
 
     @property
     def is_resolved(self) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from alerts.alert import AlertEvent, AlertKind, AlertLine, AlertReason, AlertStory
 from baselines.catalogue import Catalogue
@@ -18,10 +19,16 @@ from baselines.values import Canonical
 from rules.drift import worded
 from rules.findings import Finding, Kind
 from rules.lifecycle import Event, Known, Resolution, Settlement, State, Step
-from rules.quiet import Quiet
+from rules.quiet import Quiet, Standing
+from rules.waivers import Waiver
 
 BULK: Final = 200  #: more changes than this in one sweep are told as one summary (F24)
-OVER: Final = "The time announced for these changes is over, and this is still wrong."
+_OVER: Final = {
+    Standing.EXPECTED: "The time announced for these changes",
+    Standing.SNOOZED: "The snooze",
+    Standing.WAIVED: "The waiver",
+    Standing.PLAIN: "The time for which this was quiet",
+}
 AFTER_A_DAY: Final = timedelta(hours=24)
 
 
@@ -98,10 +105,9 @@ def plan_alerts(
         and (step.event in (Event.OPENED, Event.REOPENED) or _was_held(step))
     ]
     if fresh:
-        held = sum(map(_was_held, fresh))
-        reason = AlertReason.WINDOW if held else AlertReason.BULK if len(fresh) > BULK else AlertReason.OPENED
+        reason, headline = _over(fresh)
         story = _first_story([after[step.finding.fingerprint] for step in fresh], scene, key, catalogue)
-        planned.append(Planned(replace(story, headline=OVER if held == len(fresh) else ""), reason))
+        planned.append(Planned(replace(story, headline=headline), reason))
     happened: dict[str, list[AlertEvent]] = {}
     now_quiet: dict[str, list[Known]] = {}
     for step in settlement.news:
@@ -125,13 +131,33 @@ def plan_alerts(
 
 
 def _was_held(step: Step) -> bool:
-    """True if the finding was open and nobody had been told, because it was expected."""
-    return step.known is not None and step.known.state is not State.RESOLVED and not step.known.alert_key
+    """True if the finding was open and quiet until now: expected, so that nobody was told, snoozed or waived."""
+    known = step.known
+    return known is not None and known.state is not State.RESOLVED and (not known.alert_key or known.was_hushed)
+
+
+def _over(fresh: Sequence[Step]) -> tuple[AlertReason, str]:
+    """Why findings are told that were quiet until now: the reason, and the sentence above where it is so of all."""
+    held = [step.known for step in fresh if step.known is not None and _was_held(step)]
+    if not held:
+        return (AlertReason.BULK if len(fresh) > BULK else AlertReason.OPENED), ""
+    reason = AlertReason.ENDED if all(known.was_hushed for known in held) else AlertReason.WINDOW
+    kinds = {quiet.standing if (quiet := known.quiet or known.hush) else Standing.PLAIN for known in held}
+    what = _OVER[kinds.pop() if len(kinds) == 1 else Standing.PLAIN]
+    return reason, f"{what} is over, and this is still wrong." if len(held) == len(fresh) else ""
+
+
+def ending_story(waiver: Waiver, covered: Sequence[Known], scene: Scene, catalogue: Catalogue) -> AlertStory:
+    """The message that a waiver is about to end: what is told again after it, if it is still wrong."""
+    story = _first_story(covered, scene, f"{scene.target}:waiver-{waiver.number}:1", catalogue)
+    local = waiver.ends.astimezone(ZoneInfo(scene.zone))
+    headline = f"Waiver {waiver.number} ends {local:%a} {local.day} {local:%b %H:%M %Z}: {waiver.reason}"
+    return replace(story, kind=AlertKind.WAIVER, headline=headline, unread=(), first_reading=False)
 
 
 def reopened_goes_back(known: Known, now: datetime) -> bool:
-    """True if a reopened finding belongs in its old message: that was over for less than a day."""
-    return bool(known.alert_key) and now - known.changed_at <= AFTER_A_DAY
+    """True if a reopened finding belongs in its old message: that was over for less than a day, or it is flapping."""
+    return bool(known.alert_key) and (now - known.changed_at <= AFTER_A_DAY or known.flaps(now))
 
 
 def story_after(
@@ -223,7 +249,8 @@ def line_of(known: Known, catalogue: Catalogue) -> AlertLine:
         resolution=known.resolution if resolved else "", detail=_detail(known) if resolved else "",
         since=known.opened_at, changed_at=known.changed_at if known.state is not State.OPEN else None,
         by=known.by, times_opened=known.times_opened, quiet=None if resolved else known.quiet,
-        money=str(finding.money) if finding.money is not None else "",
+        money=str(finding.money) if finding.money is not None else "", assignee=known.assignee,
+        is_flapping=known.is_flapping,
     )  # fmt: skip
 
 

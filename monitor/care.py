@@ -1,17 +1,30 @@
-"""What people do about findings: acknowledge, mark. One screen each; the audit log and the messages say so too."""
+"""What people do about findings: acknowledge, assign, snooze, expect, note, reopen, mark.
 
-from collections.abc import Sequence
+One screen each. The audit log and the messages say so too; what is refused changes nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
 
 from alerts.alert import AlertEvent, AlertReason
 from alerts.plan import story_after
 from baselines.errors import ApprovalRefused
 from monitor.access import Actor, Right
 from monitor.deps import Deps
-from monitor.errors import NotFound
+from monitor.errors import NotFound, StoreError
+from monitor.store.findings import Moved
 from monitor.store.unit import Unit
 from monitor.target import Target
-from rules.lifecycle import Known
+from rules.lifecycle import Event, Known, State
 from rules.precision import Mark
+from rules.quiet import LONGEST, Quiet, Standing
+from rules.waivers import as_of
+
+SNOOZED_BY_ANY: Final = timedelta(days=7)  #: longer, and who snoozes must be allowed to ask for a waiver
+LONGEST_NOTE: Final = 2_000  #: characters
+TRIES: Final = 5  #: of an act, when sweeps or others act at the same moment
+T = TypeVar("T")
 
 
 def acknowledge(number: str, note: str, actor: Actor, deps: Deps) -> Known:
@@ -21,18 +34,152 @@ def acknowledge(number: str, note: str, actor: Actor, deps: Deps) -> Known:
         NotFound: no such finding.
         ApprovalRefused: ``closed``, where it is resolved or acknowledged already.
     """
+    return _act(number, Event.ACKNOWLEDGED, note, actor, deps, "acknowledge", AlertReason.ACKNOWLEDGED)
+
+
+def assign(number: str, to: str, note: str, actor: Actor, deps: Deps) -> Known:
+    """Say who is to look after a finding; ``to`` is a person's name, "" for nobody.
+
+    Raises:
+        NotFound: no such finding.
+        ApprovalRefused: ``closed``, where it is resolved; ``too_long``.
+    """
+    to = _worded(to, "the name", number, longest=200)
+    told = f"to {to}: {note.strip()}".removesuffix(": ") if to else f"to nobody: {note.strip()}".removesuffix(": ")
+    return _act(number, Event.ASSIGNED, told, actor, deps, "assign", AlertReason.ASSIGNED, assignee=to)
+
+
+def snooze(number: str, until: datetime, note: str, actor: Actor, deps: Deps) -> Known:
+    """Alert nobody of a finding until a time (not included); the first sweep from then on tells it again.
+
+    It stays open and counts as open. It may heal before. A later snooze or announcement takes the place of this one.
+
+    Args:
+        until: aware.
+
+    Raises:
+        NotFound: no such finding.
+        NotAllowed: longer than seven days, by who may not ask for waivers.
+        ApprovalRefused: ``closed``, ``end_passed``, ``end_too_far`` (31 days), ``too_long``.
+    """
     now = deps.clock.now()
-    with deps.store.write() as unit:
+    _refuse_end(until, now, number)
+    right = Right.ACT if until - now <= SNOOZED_BY_ANY else Right.PROPOSE
+    hush = Quiet(_worded(note, "the note", number), "", until, actor.name, Standing.SNOOZED)
+    return _act(number, Event.SNOOZED, _until(until, note), actor, deps, "snooze", AlertReason.SNOOZED,
+                right=right, quiet=hush, hush=hush)  # fmt: skip
+
+
+def expect(number: str, ticket: str, until: datetime, note: str, actor: Actor, deps: Deps) -> Known:
+    """Announce what a finding tells as a change that somebody makes, under a ticket, until a time (not included).
+
+    As in an announced change window nobody is alerted of it until then.
+
+    Raises:
+        NotFound: no such finding.
+        ApprovalRefused: ``no_ticket``, ``closed``, ``end_passed``, ``end_too_far`` (31 days), ``too_long``.
+    """
+    _refuse_end(until, deps.clock.now(), number)
+    ticket = _worded(ticket, "the ticket", number, longest=200)
+    if not ticket:
+        raise ApprovalRefused("no_ticket", "no ticket is named.", where=f"finding {number}", mend="Name the change.")
+    hush = Quiet(_worded(note, "the note", number), ticket, until, actor.name)
+    return _act(number, Event.EXPECTED, _until(until, f"{ticket} {note}"), actor, deps, "expect", AlertReason.EXPECTED,
+                quiet=hush, hush=hush)  # fmt: skip
+
+
+def note(number: str, text: str, actor: Actor, deps: Deps) -> Known:
+    """Add a comment to a finding's history, resolved ones too; no message says it.
+
+    Raises:
+        NotFound: no such finding.
+        ApprovalRefused: ``no_text``, ``too_long``.
+    """
+    if not text.strip():
+        raise ApprovalRefused("no_text", "an empty note.", where=f"finding {number}", mend="Say what is to be kept.")
+    return _act(number, Event.NOTED, text, actor, deps, "note", None)
+
+
+def reopen(number: str, reason: str, actor: Actor, deps: Deps) -> Known:
+    """Open a resolved finding again, or take back that one is acknowledged, snoozed or expected.
+
+    A resolved one that SMART360 has right is resolved again by the next sweep.
+
+    Raises:
+        NotFound: no such finding.
+        ApprovalRefused: ``closed``, where it is open and nothing is to be taken back; ``too_long``.
+    """
+    with deps.store.read(actor.tenants()) as unit:
+        name, known = _numbered(unit, number)
+    actor.needs(Right.ACT, name.split("/")[0])
+    if known.state is State.RESOLVED:
+        return _act(number, Event.REOPENED, reason, actor, deps, "reopen", AlertReason.REOPENED, quiet=None, hush=None)
+    if known.state is State.OPEN and known.hush is None:
+        mend = "A waiver is ended by its number: smart360-monitor waiver end."
+        raise ApprovalRefused("closed", "it is open.", where=f"finding {number}", mend=mend)
+    return _act(number, Event.WOKEN, reason, actor, deps, "wake", AlertReason.WOKEN, quiet=None, hush=None)
+
+
+def _act(
+    number: str, event: Event, note: str, actor: Actor, deps: Deps, act: str, reason: AlertReason | None,
+    *, right: Right = Right.ACT, **changes: Any,
+) -> Known:  # fmt: skip
+    """One act on one finding: its state, its history, the audit log and its message, all or nothing."""
+    now, note = deps.clock.now(), _worded(note, "the note", number)
+
+    def act_once() -> Known:
+        return _acted(number, event, note, actor, deps, act, reason, right, now, changes)
+
+    return unless_moved(act_once, f"finding {number}")
+
+
+def _acted(
+    number: str, event: Event, note: str, actor: Actor, deps: Deps, act: str, reason: AlertReason | None, right: Right,
+    now: datetime, changes: Mapping[str, Any],
+) -> Known:  # fmt: skip
+    with deps.store.write(actor.tenants()) as unit:
         name, known = _numbered(unit, number)
         actor.needs(Right.ACT, name.split("/")[0])
-        acknowledged = unit.findings.acknowledge(known, actor.name, note, now)
-        if acknowledged is None:
+        actor.needs(right, name.split("/")[0])
+        moved = unit.findings.act(known, event, actor.name, note, now, **changes)
+        if moved is None:
             what = f"it is {known.state.value} already{f' by {known.by}' if known.by else ''}."
             raise ApprovalRefused("closed", what, where=f"finding {number}", mend="Nothing to do.")
-        target = unit.targets.named(name)
-        _note(unit, "acknowledge", name, known, note, actor, deps)
-        tell_of(unit, target, [acknowledged], AlertReason.ACKNOWLEDGED, actor.name, note, deps)
-        return acknowledged
+        _note(unit, act, name, known, note, actor, deps)
+        if reason is not None:
+            tell_of(unit, unit.targets.named(name), [moved], reason, actor.name, note, deps)
+        return moved
+
+
+def unless_moved(act: Callable[[], T], where: str) -> T:
+    """Do what a person asks for; once more where a sweep or another person was quicker."""
+    for _ in range(TRIES):
+        try:
+            return act()
+        except Moved:
+            continue
+    raise StoreError("retry", "it kept changing.", where=where, mend="Try again.")
+
+
+def _refuse_end(until: datetime, now: datetime, number: str) -> None:
+    if until <= now:
+        raise ApprovalRefused("end_passed", "its end is not in the future.", where=f"finding {number}",
+                              mend="Name a later time.")  # fmt: skip
+    if until - now > LONGEST:
+        raise ApprovalRefused("end_too_far", f"longer than {LONGEST.days} days.", where=f"finding {number}",
+                              mend="Name an earlier time, or ask for a waiver.")  # fmt: skip
+
+
+def _worded(text: str, what: str, number: str, *, longest: int = LONGEST_NOTE) -> str:
+    text = text.strip()
+    if len(text) > longest:
+        raise ApprovalRefused("too_long", f"{what} has {len(text):,} characters.", where=f"finding {number}",
+                              mend=f"At most {longest:,}.")  # fmt: skip
+    return text
+
+
+def _until(until: datetime, note: str) -> str:
+    return f"until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {note.strip()}".removesuffix(": ")
 
 
 def mark_finding(number: str, mark: Mark, reason: str, actor: Actor, deps: Deps) -> tuple[str, Known]:
@@ -77,6 +224,7 @@ def tell_of(
 ) -> None:
     """Edit the messages in which these findings were told."""
     now = deps.clock.now()
+    waivers = unit.waivers.in_force(now)
     by_message: dict[str, list[Known]] = {}
     for known in several:
         by_message.setdefault(known.alert_key, []).append(known)
@@ -85,7 +233,8 @@ def tell_of(
             story = unit.alerts.last_story(channel, key)
             if story is not None:
                 events = [AlertEvent(reason, now, known.number, by, note) for known in changed]
-                findings = unit.findings.told_in(target, [key])
+                told = unit.findings.told_in(target, [key])
+                findings = [each for _, each in as_of(((target.name, known) for known in told), waivers, now)]
                 unit.alerts.queue(
                     target, channel, story_after(story, findings, events, deps.catalogue_of(target)), reason.value, now
                 )

@@ -105,6 +105,10 @@ class _State(Collector):
         for labels, count in unit.findings.counts().items():
             findings.add_metric(labels, count)
         yield findings
+        waivers = {each.number for several in unit.waivers.in_force(now).values() for each in several}
+        active = GaugeMetricFamily("smart360_waivers_active", "Waivers in force; what they cover stays open.")
+        active.add_metric((), len(waivers))
+        yield active
 
     def _figures(
         self, place: tuple[str, str], report: Mapping[str, Any], gauges: Mapping[str, Any], catalogue: Catalogue

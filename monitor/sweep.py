@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import structlog
 
-from alerts.plan import Planned, Scene, key_of, plan_alerts, reopened_goes_back
+from alerts.alert import AlertReason
+from alerts.plan import Scene, ending_story, key_of, plan_alerts, reopened_goes_back
 from baselines.canonical import renewed
 from baselines.compare import Comparison, compare
 from baselines.configuration import Configuration
@@ -29,6 +30,7 @@ from monitor.target import Target
 from rules.judge import Judgement, judge
 from rules.lifecycle import Event, Settlement, State, settle
 from rules.quiet import Quiet, proposed_by, quiet_now
+from rules.waivers import Waivers, hushed
 
 log = structlog.get_logger(__name__)
 TRIES: Final = 5  #: of the last step, when persons act at the same moment
@@ -227,8 +229,8 @@ def _judged(claim: Claim, reading: Reading, memory: Memory, stages: Stages, deps
                 proposed = _proposed(unit, target, comparison, deps)
             with stages.stage("settle"):
                 settlement = settle(known, judgement, comparison, configuration)
-            quiet = _quiet(target, judgement, settlement, proposed, now, deps)
             with deps.store.write() as unit:  # all or nothing: no finding without its alert (P4)
+                quiet = _quiet(target, judgement, settlement, proposed, unit.waivers.in_force(now), now, deps)
                 report = _written(unit, claim, reading, judgement, settlement, quiet, stages, now, deps)
                 reached("before-commit")
             reached("committed")
@@ -250,14 +252,33 @@ def _proposed(unit: Unit, target: Target, comparison: Comparison, deps: Deps) ->
 
 
 def _quiet(
-    target: Target, judgement: Judgement, settlement: Settlement, proposed: Mapping[str, Quiet], now: datetime,
-    deps: Deps,
+    target: Target, judgement: Judgement, settlement: Settlement, proposed: Mapping[str, Quiet], waivers: Waivers,
+    now: datetime, deps: Deps,
 ) -> Mapping[str, Quiet]:  # fmt: skip
     """Which of what is wrong nobody is to be told of now, by fingerprint."""
     windows = deps.change_windows_of(target)
-    wrong = (*judgement.findings, *(known.finding for known in settlement.untouched))
-    asked = {each.fingerprint: quiet_now(each, windows, proposed, now) for each in wrong}
-    return {print_: quiet for print_, quiet in asked.items() if quiet is not None}
+    said = {step.finding.fingerprint: step.known.hush for step in settlement.steps if step.known is not None}
+    said |= {known.finding.fingerprint: known.hush for known in settlement.untouched}
+    quiet = {}
+    for each in (*judgement.findings, *(known.finding for known in settlement.untouched)):
+        hush = hushed(each, target.name, said.get(each.fingerprint), waivers, now)
+        if found := hush or quiet_now(each, windows, proposed, now):
+            quiet[each.fingerprint] = found
+    return quiet
+
+
+def _warn_of_ending(unit: Unit, target: Target, channel: str, scene: Scene, now: datetime, deps: Deps) -> int:
+    """Say of each waiver, once, that it is about to end, and what is told again after it; returns of how many."""
+    ending = [each for each in unit.waivers.in_force(now).get(target.name, ()) if each.ends_soon(now)]
+    found = [known for _, known in unit.findings.open(target)] if ending else []
+    warned = 0
+    for waiver in ending:
+        covered = [known for known in found if waiver.covers(known.finding, target.name)]
+        story = ending_story(waiver, covered, scene, deps.catalogue_of(target)) if covered else None
+        if story is not None and unit.alerts.last_story(channel, story.key) is None:
+            unit.alerts.queue(target, channel, story, AlertReason.ENDING.value, now)
+            warned += 1
+    return warned
 
 
 def _written(
@@ -284,11 +305,12 @@ def _written(
     planned = plan_alerts(settlement, after, told, scene, key=key, now=now, catalogue=deps.catalogue_of(target))
     for each in planned:
         unit.alerts.queue(target, channel, each.story, each.reason.value, now)
+    warned = _warn_of_ending(unit, target, channel, scene, now, deps)
     utility = next((one.values for one in reading.configuration.objects("utility")), {})
     unit.targets.set_title(target, str(utility.get("name", "")))
     memory = unit.snapshots.memory(target)
     unit.snapshots.remember(target, replace(memory, results=judgement.kept))
-    report = _report(claim, reading, judgement, settlement, planned, len(quiet), stages)
+    report = _report(claim, reading, judgement, settlement, len(planned) + warned, len(quiet), stages)
     for stage, seconds in stages.seconds.items():
         unit.counters.observe("sweep_duration", (stage,), (seconds,))
     fault, cure = _worst_gap(reading.configuration)
@@ -312,7 +334,7 @@ def _scene(target: Target, reading: Reading, judgement: Judgement, before: Mappi
 
 
 def _report(
-    claim: Claim, reading: Reading, judgement: Judgement, settlement: Settlement, planned: tuple[Planned, ...],
+    claim: Claim, reading: Reading, judgement: Judgement, settlement: Settlement, alerts: int,
     announced: int, stages: Stages,
 ) -> SweepReport:  # fmt: skip
     kinds = Counter(finding.kind.value for finding in judgement.findings)
@@ -326,7 +348,7 @@ def _report(
         lists_total=len(reading.coverage.scope), objects=reading.configuration.object_count,
         drift=kinds["drift"] + still["drift"], findings=kinds["rule"] + still["rule"],
         opened=len(settlement.of(Event.OPENED, Event.REOPENED)), resolved=len(settlement.of(Event.RESOLVED)),
-        alerts=len(planned), judged=judgement.judged_anew, kept=len(reading.kept), readiness=judgement.readiness,
+        alerts=alerts, judged=judgement.judged_anew, kept=len(reading.kept), readiness=judgement.readiness,
         unconfirmed=sum(reading.unconfirmed.values()), announced=announced,
         seconds=round(sum(stages.seconds.values()), 3), stages=dict(stages.seconds),
         fault=_worst_gap(reading.configuration)[0], cure=_worst_gap(reading.configuration)[1],

@@ -1,8 +1,8 @@
 """The life of a finding: open → acknowledged → resolved → open again. Pure; the store only writes it down."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -12,7 +12,7 @@ from rules.evaluate import Verdict
 from rules.findings import Finding, Kind
 from rules.judge import Judgement
 from rules.pack import CONFIGURATION
-from rules.quiet import Quiet
+from rules.quiet import Quiet, Standing
 
 
 class State(StrEnum):
@@ -32,6 +32,12 @@ class Event(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
     REOPENED = "reopened"
+    WOKEN = "woken"  #: a person takes an acknowledgement, a snooze or an announcement back
+    SNOOZED = "snoozed"
+    EXPECTED = "expected"
+    WAIVED = "waived"
+    ASSIGNED = "assigned"
+    NOTED = "noted"
 
 
 class Resolution(StrEnum):
@@ -44,6 +50,9 @@ class Resolution(StrEnum):
     TARGET_REMOVED = "target removed"
 
 
+_OPEN: Final = (State.OPEN, State.ACKNOWLEDGED)
+FLAPPING: Final = 3  #: openings
+FLAPPING_WITHIN: Final = timedelta(days=7)
 #: state before (None: not known yet) and event → state after. What is not here cannot happen.
 TRANSITIONS: Final[Mapping[tuple[State | None, Event], State]] = {
     (None, Event.OPENED): State.OPEN,
@@ -55,6 +64,13 @@ TRANSITIONS: Final[Mapping[tuple[State | None, Event], State]] = {
     (State.ACKNOWLEDGED, Event.CHANGED): State.OPEN,
     (State.ACKNOWLEDGED, Event.RESOLVED): State.RESOLVED,
     (State.RESOLVED, Event.REOPENED): State.OPEN,
+    **dict.fromkeys(((state, Event.WOKEN) for state in _OPEN), State.OPEN),
+    **{
+        (state, event): state
+        for state in _OPEN
+        for event in (Event.SNOOZED, Event.EXPECTED, Event.WAIVED, Event.ASSIGNED, Event.NOTED)
+    },
+    (State.RESOLVED, Event.NOTED): State.RESOLVED,
 }
 
 
@@ -81,7 +97,50 @@ class Known:
     by: str = ""
     note: str = ""
     alert_key: str = ""  #: of the message it was first told in; "": nobody was told
-    quiet: Quiet | None = None  #: why nobody is alerted, as of the last sweep
+    quiet: Quiet | None = None  #: why nobody is alerted, as of the last sweep or act; see waivers.as_of
+    hush: Quiet | None = None  #: what a person said of it: snoozed or expected; kept until a sweep after its end
+    assignee: str = ""
+    openings: tuple[datetime, ...] = ()  #: the last ``FLAPPING`` times a sweep opened it
+
+    @property
+    def standing(self) -> Standing:
+        """Whether anybody is alerted of it; one that is plain may still say why nobody was."""
+        return self.quiet.standing if self.quiet is not None else Standing.PLAIN
+
+    @property
+    def is_flapping(self) -> bool:
+        """True if it was opened again and again of late: it stays in one message, which is edited."""
+        return len(self.openings) == FLAPPING and self.last_seen - self.openings[0] <= FLAPPING_WITHIN
+
+    def flaps(self, now: datetime) -> bool:
+        """True if one more opening makes it a flapping one."""
+        return len(self.openings) >= FLAPPING - 1 and now - self.openings[1 - FLAPPING] <= FLAPPING_WITHIN
+
+    @property
+    def was_hushed(self) -> bool:
+        """True if a person kept it quiet at the last sweep or since: once it is not, it is told again."""
+        return self.hush is not None or self.standing is Standing.WAIVED
+
+
+def state_words(known: Known, when: Callable[[datetime], str], now: datetime) -> str:
+    """Where a finding stands, as every page and command says it.
+
+    ``open``, ``acknowledged by carla``, ``snoozed until Fri 27 Nov 08:00 by carla``, ``resolved, healed 05:10``.
+
+    Args:
+        known: as of now (``waivers.as_of``).
+        when: how a moment is written there.
+        now: aware.
+    """
+    if known.state is State.RESOLVED:
+        return f"resolved, {known.resolution} {when(known.changed_at)}"
+    words = [f"acknowledged by {known.by}" if known.state is State.ACKNOWLEDGED else known.state.value]
+    if known.state is State.OPEN and known.standing in (Standing.SNOOZED, Standing.WAIVED):
+        words = []
+    words += [known.quiet.words(when, now)] if known.quiet is not None else []
+    words += [f"assigned to {known.assignee}"] if known.assignee else []
+    words += [f"flapping, opened {known.times_opened} times"] if known.is_flapping else []
+    return ", ".join(words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""When a finding is expected, so that it is shown and nobody is alerted until the time for it is over."""
+"""When a finding is expected, snoozed or waived: shown, and nobody is alerted until the time for it is over."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 from baselines.approval import Decision, Review, change_key
@@ -10,7 +11,19 @@ from baselines.compare import Change
 from rules.findings import Finding, Kind, fingerprint
 from rules.selector import Selector
 
-LONGEST: Final = timedelta(days=31)  #: of a window; a longer one is refused where it is read
+LONGEST: Final = timedelta(days=31)  #: of a window, a snooze; a longer one is refused where it is read
+
+
+class Standing(StrEnum):
+    """Whether anybody is alerted of a finding that is wrong, and if not, why."""
+
+    PLAIN = "plain"
+    EXPECTED = "expected"  #: announced: by a window, a proposal, or a person on one finding
+    SNOOZED = "snoozed"  #: a person wants quiet until a time
+    WAIVED = "waived"  #: two people agreed that it may be so until a time
+
+
+_SHORT: Final = 60  #: characters of a waiver's reason in a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +45,26 @@ class Quiet:
     reason: str
     ticket: str  #: of the window, or ``proposal 4``
     until: datetime | None  #: aware; not included; None: until the proposal is decided
-    by: str  #: who announced it
+    by: str  #: who announced, snoozed, or asked for the waiver
+    standing: Standing = Standing.EXPECTED
+    waiver: int = 0  #: its number
+
+    def holds(self, now: datetime) -> bool:
+        """True until just before its end."""
+        return self.until is None or now < self.until
 
     def words(self, when: Callable[[datetime], str], now: datetime) -> str:
-        """``announced (CHG-123, until 18:00)``; the finding is alerted by the first sweep after that."""
+        """``announced (CHG-123, until 18:00)``, ``snoozed until Fri 08:00 by carla``, ``waived until … (why) by …``.
+
+        The finding is alerted by the first sweep after that.
+        """
         until = f"until {when(self.until)}" if self.until is not None else "until it is decided"
-        if self.until is not None and now >= self.until:
+        if self.standing is Standing.SNOOZED:
+            return f"snoozed {until} by {self.by}"
+        if self.standing is Standing.WAIVED:
+            short = self.reason if len(self.reason) <= _SHORT else f"{self.reason[: _SHORT - 1]}…"
+            return f"waived {until} ({short}) by {self.by}"
+        if not self.holds(now):
             return f"was announced ({self.ticket}, {until}); alerted at the next sweep if it is still wrong"
         return f"announced ({self.ticket}, {until})"
 

@@ -30,6 +30,7 @@ FEWEST_LINES = 5  #: lines told even if none is urgent; more only for critical a
 MOST_FACTS = 5
 MOST_COSTS = 3  #: of several findings; those of one cause say the same and are told once
 MOST_TYPES = 4
+MOST_QUIET = 3  #: reasons for which further findings are told in no message
 MOST_EVENTS = 3  #: of one reason in one revision; more are told in one line
 
 NOT_READ, RESOLVED = "◪", "✓"
@@ -43,6 +44,13 @@ _REASONS = {
     AlertReason.REOPENED: "Back",
     AlertReason.BULK: "Many at once",
     AlertReason.WINDOW: "Held until now, still open",
+    AlertReason.ENDED: "Quiet until now, still open",
+    AlertReason.SNOOZED: "Snoozed",
+    AlertReason.EXPECTED: "Announced",
+    AlertReason.WAIVED: "Waived",
+    AlertReason.WOKEN: "Taken back",
+    AlertReason.ASSIGNED: "Assigned",
+    AlertReason.ENDING: "Its waiver ends",
 }
 
 Element = dict[str, Any]
@@ -51,7 +59,7 @@ Element = dict[str, Any]
 def render(story: AlertStory) -> Message:
     """The message of one revision: text, blocks, and what its thread gains."""
     lines = sorted(story.lines, key=lambda line: line.severity.rank)  # stable: a line keeps its place for good
-    is_detailed = len(lines) == 1 and story.kind is not AlertKind.SUMMARY
+    is_detailed = len(lines) == 1 and story.kind not in (AlertKind.SUMMARY, AlertKind.WAIVER)
     told = lines if is_detailed else _worth_telling(lines, story.kind)
     blocks = _blocks(story, lines, told, is_detailed=is_detailed)
     while size_of_blocks(blocks) > LONGEST_BLOCKS and told:
@@ -142,6 +150,8 @@ def _header(story: AlertStory, lines: Sequence[AlertLine]) -> str:
         missing = story.lists_total - story.lists_read
         part = f"{missing:,} of {story.lists_total:,} lists not read" if story.lists_read else "Not read"
         what = f"{RESOLVED} Read again" if is_settled else f"{NOT_READ} {part}"
+    elif story.kind is AlertKind.WAIVER:
+        what = "A waiver ends"
     elif story.first_reading:
         what = "First reading"
     elif is_settled:
@@ -169,7 +179,8 @@ def _detail(story: AlertStory, line: AlertLine) -> list[Element]:
     sentence = _linked(story, line, is_bold=not line.is_resolved)
     if line.is_resolved:
         return [_section(sentence, *_resolved(story, line))]
-    body = [_section(sentence, *_state(story, line), *_remark(story))]
+    body = [_section(_t(_over(story, line)))] if _over(story, line) else []
+    body.append(_section(sentence, *_state(story, line), *_remark(story)))
     if line.kind == "drift":
         body.append({"type": "rich_text_preformatted", "elements": [_t(_difference(line))]})
     reason = "Reason" if story.kind is AlertKind.NOT_READ else "Why"
@@ -185,6 +196,12 @@ def _detail(story: AlertStory, line: AlertLine) -> list[Element]:
     if line.mend:
         bullets.append(_bullet("Mend", _t(visible(line.mend, LONGEST_FACT))))
     return [*body, {"type": "rich_text_list", "style": "bullet", "elements": bullets}]
+
+
+def _over(story: AlertStory, line: AlertLine) -> str:
+    """That the time for which a finding was quiet is over, until it is quiet again."""
+    is_so = story.kind is AlertKind.FINDINGS and line.quiet is None and not line.is_resolved
+    return visible(story.headline, LONGEST_SENTENCE) if is_so else ""
 
 
 def _overview(story: AlertStory, lines: Sequence[AlertLine], told: Sequence[AlertLine]) -> list[Element]:
@@ -271,10 +288,15 @@ def _state(story: AlertStory, line: AlertLine) -> list[Element]:
     if line.is_resolved:
         return [_t(f" {RESOLVED} {_resolution(line)}"), *_at(story, line.changed_at)]
     quiet = [_t(f" {_capital(_expected(story, line.quiet))}.")] if line.quiet is not None else []
-    back = [_t(f" Back, opened {line.times_opened} times.")] if line.times_opened > 1 else []
+    back = [_t(f" {_back(line)}")] if line.times_opened > 1 else []
+    whose = [_t(f" Assigned to {visible(line.assignee, LONGEST_VALUE)}.")] if line.assignee else []
     if line.state == "acknowledged":
-        return [*back, *quiet, _t(f" Acknowledged{_by(line.by)}"), *_at(story, line.changed_at)]
-    return [*back, *quiet]
+        return [*back, *quiet, *whose, _t(f" Acknowledged{_by(line.by)}"), *_at(story, line.changed_at)]
+    return [*back, *quiet, *whose]
+
+
+def _back(line: AlertLine) -> str:
+    return f"{'Flapping' if line.is_flapping else 'Back'}, opened {line.times_opened} times."
 
 
 def _expected(story: AlertStory, quiet: Quiet) -> str:
@@ -291,9 +313,10 @@ def _announced(story: AlertStory, lines: Sequence[AlertLine]) -> list[Element]:
     """How many more are wrong, of which nobody is told because they are expected."""
     if all(line.is_resolved for line in lines):
         return []
-    told = [
-        f"{count:,} more {'is' if count == 1 else 'are'} {_expected(story, each)}." for each, count in story.announced
-    ]
+    most = sorted(story.announced, key=lambda each: -each[1])[:MOST_QUIET]
+    told = [f"{count:,} more {'is' if count == 1 else 'are'} {_expected(story, each)}." for each, count in most]
+    rest = sum(count for _, count in story.announced) - sum(count for _, count in most)
+    told += [f"{rest:,} more are quiet for other reasons."] if rest else []
     return [_section(_t(" ".join(told)))] if told else []
 
 
@@ -363,15 +386,19 @@ def _text(story: AlertStory, lines: Sequence[AlertLine]) -> str:
                 tail += _stay_open(story) if story.stay_open else ""
         case AlertKind.PROPOSAL:
             lead = "Settled" if is_settled else "Approval wanted"
+        case AlertKind.WAIVER:
+            lead = "A waiver ends"
+            tail = f"{_number_of(len(still_open), 'finding')} told again after it, if still wrong."
         case _ if len(lines) == 1 and story.kind is AlertKind.FINDINGS and first is not None:
             lead, sentence = ("Resolved" if is_settled else _severity(first)), first.sentence
             if is_settled:
                 ended = first.changed_at or story.read_at
                 tail = f"{_capital(_resolution(first))}. Open for {_duration(first.since, ended)}."
             else:
-                back = f"Back, opened {first.times_opened} times. " if first.times_opened > 1 else ""
+                back = f"{_back(first)} " if first.times_opened > 1 else ""
                 seen = f"Acknowledged{_by(first.by)}. " if first.state == "acknowledged" else ""
-                tail = f"{back}{seen}Since {_when(story, first.since)}."
+                seen += f"{_capital(_expected(story, first.quiet))}. " if first.quiet is not None else ""
+                tail = f"{_over(story, first)} {back}{seen}Since {_when(story, first.since)}."
         case _:
             worst_word = _severity(first) if first else "Nothing wrong"
             lead = "First reading" if story.first_reading else "Resolved" if is_settled else worst_word
@@ -400,7 +427,8 @@ def _thread(story: AlertStory) -> tuple[ThreadLine, ...]:
         by_reason.setdefault(event.reason, []).append(event)
     for reason, events in by_reason.items():
         known = [lines[event.number] for event in events if event.number in lines]
-        is_loud = reason is AlertReason.REOPENED and worst([line.severity for line in known]) is Severity.CRITICAL
+        steady = [line.severity for line in known if not line.is_flapping]
+        is_loud = reason is AlertReason.REOPENED and worst(steady) is Severity.CRITICAL
         if len(events) <= MOST_EVENTS:
             told += [
                 ThreadLine(_happened(story, event, lines.get(event.number)), in_channel=is_loud) for event in events

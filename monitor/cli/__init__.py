@@ -36,6 +36,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "snapshot": ("snapshots", "app", "Snapshots: what was read, and when."),
     "baseline": ("baselines", "app", "Baselines: what people approved."),
     "findings": ("findings", "app", "Findings: what is wrong now, and its life."),
+    "waiver": ("waivers", "app", "Waivers: what may stay wrong, why, until when."),
     "serve": ("serve", "serve", "Run the service and its pages."),
     "sandbox": ("serve", "sandbox", "Run the SMART360 look-alike alone."),
     "db": ("serve", "db", "The store's schema."),

@@ -33,7 +33,7 @@ def doctor(
     wired = deps()
     misfits: tuple[Misfit, ...] = ()
     is_unread = False
-    checks = [_version(), *_store(wired), _rules(wired), *_slack(wired)]
+    checks = [_version(), *_store(wired), _rules(wired), *_waivers(wired), *_slack(wired)]
     if source:
         with wired.store.read() as unit:
             target = unit.targets.named(source)
@@ -103,6 +103,19 @@ def _rules(wired: Deps) -> Check:
     except Smart360Error as error:
         return Check("packs", "✗", error.what, error.mend)
     return Check("packs", "✓", f"{len(wired.catalogue.types)} resource types · {wired.packs.names} · {rules} rules")
+
+
+def _waivers(wired: Deps) -> list[Check]:
+    """Waivers in force that match nothing, and those that end soon."""
+    from monitor.waivers import matches_of
+
+    now = wired.clock.now()
+    with wired.store.read() as unit:
+        waivers = [each for each in unit.waivers.all() if each.is_in_force(now)]
+        idle = [str(number) for number, found in matches_of(unit, waivers).items() if not found]
+    soon = [str(each.number) for each in waivers if each.ends_soon(now)]
+    found = [Check("waivers", "!", f"{', '.join(idle)}: nothing matches", "waiver end NUMBER")] if idle else []
+    return [*found, *([Check("waivers", "!", f"{', '.join(soon)}: ends soon", "waiver list")] if soon else [])]
 
 
 def _slack(wired: Deps) -> list[Check]:

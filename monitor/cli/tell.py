@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -152,6 +152,24 @@ def since(text: str, now: datetime) -> datetime:
 
         what, mend = f"{shown(text)} is no time.", "Write 90d, 12h or a date: 2026-08-26."
         raise BadUsage(what, where="--since", mend=mend) from None
+
+
+def until(text: str, now: datetime, zone: tzinfo) -> datetime:
+    """The moment in the future that ``7d``, ``12h``, ``2026-12-15`` or ``2026-12-15T08:00`` names, in a zone.
+
+    Raises:
+        BadUsage: it names none.
+    """
+    try:
+        if text[-1:] in ("d", "h") and text[:-1].isdigit():
+            return now + int(text[:-1]) * timedelta(**{"days" if text[-1] == "d" else "hours": 1})
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        from monitor.cli import BadUsage
+
+        what, mend = f"{shown(text)} is no time.", "Write 7d, 12h, 2026-12-15 or 2026-12-15T08:00."
+        raise BadUsage(what, where="--until", mend=mend) from None
 
 
 def actor(name: str) -> Actor:

@@ -12,6 +12,7 @@ from rules.fixplan import PlanStep
 from rules.lifecycle import Known
 from rules.precision import latest, mark_of
 from rules.quiet import Quiet
+from rules.waivers import Waiver
 
 Item = dict[str, Any]
 
@@ -49,7 +50,7 @@ def _in_short(known: Known) -> Item:
 
 
 def finding_item(target: str, known: Known) -> Item:
-    """One line of ``findings list``."""
+    """One line of ``findings list``; ``known`` as of now (``as_of``)."""
     finding = known.finding
     return {
         "number": known.number, "target": target, "fingerprint": finding.fingerprint, "kind": finding.kind,
@@ -59,7 +60,8 @@ def finding_item(target: str, known: Known) -> Item:
         "resolution": known.resolution, "detail": known.detail, "opened_at": moment(known.opened_at),
         "changed_at": moment(known.changed_at), "last_seen": moment(known.last_seen),
         "times_opened": known.times_opened, "by": known.by, "note": known.note, "old": finding.old,
-        "new": finding.new, "quiet": _quiet(known.quiet),
+        "new": finding.new, "standing": known.standing, "quiet": _quiet(known.quiet), "assignee": known.assignee,
+        "is_flapping": known.is_flapping,
         "money": finding.money.as_json() if finding.money is not None else None,
         "evidence": [asdict(each) for each in finding.evidence],
     }  # fmt: skip
@@ -68,7 +70,26 @@ def finding_item(target: str, known: Known) -> Item:
 def _quiet(quiet: Quiet | None) -> Item | None:
     if quiet is None:
         return None
-    return {"reason": quiet.reason, "ticket": quiet.ticket, "until": moment(quiet.until), "by": quiet.by}
+    return {"reason": quiet.reason, "ticket": quiet.ticket, "until": moment(quiet.until), "by": quiet.by,
+            "waiver": quiet.waiver or None}  # fmt: skip
+
+
+def waiver_item(waiver: Waiver, matches: int, now: datetime) -> Item:
+    """One line of ``waiver list``.
+
+    Args:
+        waiver: as kept.
+        matches: how many open findings it covers.
+        now: aware; whether it is in force is told as of then.
+    """
+    return {
+        "number": waiver.number, "state": waiver.word(now), "subject": waiver.subject, "targets": list(waiver.targets),
+        "fingerprint": waiver.fingerprint, "match": asdict(waiver.match), "reason": waiver.reason,
+        "ticket": waiver.ticket, "ends": moment(waiver.ends), "ends_soon": waiver.ends_soon(now), "matches": matches,
+        "asked_by": waiver.asked_by, "asked_at": moment(waiver.asked_at), "decided_by": waiver.decided_by,
+        "decided_at": moment(waiver.decided_at), "ended_by": waiver.ended_by, "ended_at": moment(waiver.ended_at),
+        "note": waiver.note, "digest": waiver.digest,
+    }  # fmt: skip
 
 
 def finding_in_full(unit: Unit, target: str, known: Known) -> Item:

@@ -13,7 +13,7 @@ from monitor.store.tables import FindingEventRow, FindingRow, TargetRow
 from monitor.store.values import from_json, to_json
 from monitor.target import Target
 from rules.findings import Finding, Kind
-from rules.lifecycle import Event, Known, Resolution, Settlement, State, Step, transition
+from rules.lifecycle import FLAPPING, Event, Known, Resolution, Settlement, State, Step, transition
 from rules.precision import Mark, Opinion, Precision, latest, mark_of
 from rules.quiet import Quiet
 
@@ -67,12 +67,14 @@ class Findings:
         """All findings of a target, resolved ones included."""
         return self._select(_COLUMNS.target_id == target.id)
 
-    def open(self, target: Target | None = None) -> Sequence[tuple[str, Known]]:
-        """What is open (not resolved) at one target or at all, worst first, with the target's name."""
+    def open(
+        self, target: Target | None = None, states: Collection[State] = (State.OPEN, State.ACKNOWLEDGED)
+    ) -> Sequence[tuple[str, Known]]:
+        """What is open (not resolved), or in these states, at one target or at all, worst first, with its name."""
         query = (
             select(FindingRow.__table__, _TARGETS.tenant, _TARGETS.environment)
             .join(TargetRow, _TARGETS.id == _COLUMNS.target_id)
-            .where(_COLUMNS.state != State.RESOLVED.value, _TARGETS.removed_at.is_(None), self._seen)
+            .where(_COLUMNS.state.in_([each.value for each in states]), _TARGETS.removed_at.is_(None), self._seen)
         )
         if target is not None:
             query = query.where(_COLUMNS.target_id == target.id)
@@ -184,13 +186,15 @@ class Findings:
         for start in range(0, len(seen), _AT_ONCE):
             ids = [each.id for each in seen[start : start + _AT_ONCE]]
             self._connection.execute(update(FindingRow).where(_COLUMNS.id.in_(ids)).values(last_seen=now))
-        self._hush((*seen, *settlement.untouched), quiet)
+        undecided = [each for each in settlement.untouched if not each.was_hushed or each.finding.fingerprint in quiet]
+        self._hush((*seen, *undecided), quiet)  # of the others it is told that their time is over once they are decided
         result = {}
         for each in seen:
             print_ = each.finding.fingerprint
             result[print_] = replace(each, quiet=quiet.get(print_))
-            if not each.alert_key and print_ not in quiet:
-                result[print_] = self._write(each, {"alert_key": alert_key, "version": each.version + 1})
+            if print_ not in quiet and (not each.alert_key or each.was_hushed):
+                over = {"alert_key": alert_key, "quiet": "", "hush": "", "version": each.version + 1}
+                result[print_] = self._write(each, over)
         for step in settlement.of(Event.SEEN):  # the next bill run moves on although nothing happened
             if step.known is not None and step.known.finding.money != step.finding.money:
                 print_ = step.finding.fingerprint
@@ -206,7 +210,8 @@ class Findings:
             else:
                 message = step.known.alert_key
                 if step.event is not Event.RESOLVED:
-                    is_anew = step.known.id in told_anew or not message
+                    is_over = step.known.was_hushed and step.event is Event.CHANGED
+                    is_anew = step.known.id in told_anew or not message or is_over
                     message = "" if hushed else alert_key if is_anew else message
                 known = self._move(step, now, message, hushed)
             note = step.resolution or (hushed.words(datetime.isoformat, now) if hushed else "")
@@ -231,13 +236,16 @@ class Findings:
             .values(
                 target_id=target.id, fingerprint=finding.fingerprint, state=State.OPEN.value, opened_at=now,
                 changed_at=now, last_seen=now, times_opened=1, alert_key=alert_key,
-                quiet=to_json(quiet) if quiet else "", **_searchable(finding),
+                quiet=to_json(quiet) if quiet else "", openings=to_json([now]), **_searchable(finding),
             )
             .returning(_COLUMNS.id)
         ).scalar_one()  # fmt: skip
         number = number_of(identity)
         self._connection.execute(update(FindingRow).where(_COLUMNS.id == identity).values(number=number))
-        return Known(identity, number, finding, State.OPEN, now, now, now, 1, 1, alert_key=alert_key, quiet=quiet)
+        return Known(
+            identity, number, finding, State.OPEN, now, now, now, 1, 1, alert_key=alert_key, quiet=quiet,
+            openings=(now,),
+        )  # fmt: skip
 
     def _move(self, step: Step, now: datetime, alert_key: str, quiet: Quiet | None) -> Known:
         known = step.known
@@ -248,9 +256,9 @@ class Findings:
         values |= {"resolution": step.resolution, "detail": step.detail, "quiet": ""}
         if step.event is not Event.RESOLVED:
             values |= {"last_seen": now, "by": "", "note": "", "alert_key": alert_key, **_searchable(step.finding)}
-            values["quiet"] = to_json(quiet) if quiet else ""
+            values |= {"quiet": to_json(quiet)} if quiet else {"hush": ""}
         if step.event is Event.REOPENED:
-            values["times_opened"] = known.times_opened + 1
+            values |= {"times_opened": known.times_opened + 1, "openings": _openings(known, now)}
         return self._write(known, values)
 
     def _write(self, known: Known, values: Mapping[str, Any]) -> Known:
@@ -271,15 +279,38 @@ class Findings:
             )
         )
 
-    def acknowledge(self, known: Known, by: str, note: str, now: datetime) -> Known | None:
-        """A person has seen it and works on it; None where its state does not allow that."""
-        state = transition(known.state, Event.ACKNOWLEDGED)
+    def act(self, known: Known, event: Event, by: str, note: str, now: datetime, **changes: Any) -> Known | None:
+        """What a person does to a finding, with its event; None where its state does not allow that.
+
+        Args:
+            known: as the person saw it; if it moved since, nothing is written.
+            event: that happens to it.
+            by: the person.
+            note: what he says of it.
+            now: in UTC.
+            changes: further columns: ``assignee``, or ``quiet`` and ``hush`` as values.
+
+        Raises:
+            Moved: somebody else, or a sweep, moved it meanwhile.
+        """
+        state = transition(known.state, event)
         if state is None:
             return None
-        changed = {"state": state.value, "by": by, "note": note, "changed_at": now, "version": known.version + 1}
-        acknowledged = self._write(known, changed)
-        self._note(known.id, Event.ACKNOWLEDGED, now, None, by=by, note=note)
-        return acknowledged
+        values: dict[str, Any] = {"state": state.value, "version": known.version + 1}
+        for name, value in changes.items():
+            values[name] = value if isinstance(value, str) else to_json(value) if value is not None else ""
+        if state is not known.state:
+            is_acknowledged = state is State.ACKNOWLEDGED
+            values |= {"changed_at": now, "by": by if is_acknowledged else "", "note": note if is_acknowledged else ""}
+        if event is Event.REOPENED:
+            values |= {"resolution": "", "detail": "", "times_opened": known.times_opened + 1}
+        moved = self._write(known, values)
+        self._note(known.id, event, now, None, by=by, note=note)
+        return moved
+
+    def acknowledge(self, known: Known, by: str, note: str, now: datetime) -> Known | None:
+        """A person has seen it and works on it; None where its state does not allow that."""
+        return self.act(known, Event.ACKNOWLEDGED, by, note, now)
 
     def resolve(
         self, several: Iterable[Known], resolution: Resolution, detail: str, by: str, now: datetime
@@ -307,5 +338,10 @@ def _known(row: Row[Any]) -> Known:
     return Known(
         row.id, row.number or "", from_json(row.content, Finding), State(row.state), row.opened_at, row.changed_at,
         row.last_seen, row.times_opened, row.version, row.resolution, row.detail, row.by, row.note, row.alert_key,
-        from_json(row.quiet, Quiet) if row.quiet else None,
+        from_json(row.quiet, Quiet) if row.quiet else None, from_json(row.hush, Quiet) if row.hush else None,
+        row.assignee, tuple(from_json(row.openings, list[datetime])),
     )  # fmt: skip
+
+
+def _openings(known: Known, now: datetime) -> str:
+    return to_json([*known.openings, now][-FLAPPING:])

@@ -258,6 +258,9 @@ class FindingRow(Base):
     content: Mapped[str]  #: JSON of the finding as last seen
     alert_key: Mapped[str] = mapped_column(server_default="")  #: "": nobody was told
     quiet: Mapped[str] = mapped_column(server_default="")  #: JSON of why nobody is alerted; "": it is no quiet one
+    hush: Mapped[str] = mapped_column(server_default="")  #: JSON of what a person said: snoozed or expected
+    assignee: Mapped[str] = mapped_column(server_default="")
+    openings: Mapped[str] = mapped_column(server_default="[]")  #: JSON of the last times a sweep opened it
     version: Mapped[int] = mapped_column(server_default="1")
 
 
@@ -273,6 +276,35 @@ class FindingEventRow(Base):
     event: Mapped[str]
     at: Mapped[datetime]
     by: Mapped[str] = mapped_column(server_default="")
+    note: Mapped[str] = mapped_column(server_default="")
+
+
+class WaiverRow(Base):
+    """An exception that was asked for; what was asked never changes."""
+
+    __tablename__ = "waivers"
+    __table_args__ = (
+        Index(None, "state", "ends"),
+        CheckConstraint("state in ('asked','approved','refused','ended')", name="state"),
+        CheckConstraint("ends > asked_at", name="ends"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    tenant: Mapped[str]
+    targets: Mapped[str]  #: JSON of names, all of this tenant
+    fingerprint: Mapped[str] = mapped_column(server_default="")
+    match: Mapped[str]  #: JSON of the selector
+    subject: Mapped[str]
+    reason: Mapped[str]
+    ticket: Mapped[str] = mapped_column(server_default="")
+    ends: Mapped[datetime]
+    asked_by: Mapped[str]
+    asked_at: Mapped[datetime]
+    state: Mapped[str]
+    decided_by: Mapped[str] = mapped_column(server_default="")
+    decided_at: Mapped[datetime | None]
+    ended_by: Mapped[str] = mapped_column(server_default="")
+    ended_at: Mapped[datetime | None]
     note: Mapped[str] = mapped_column(server_default="")
 
 

@@ -24,6 +24,7 @@ from monitor.store.seen import Tenants
 from monitor.store.snapshots import Snapshots
 from monitor.store.sweeps import Sweeps
 from monitor.store.targets import Targets
+from monitor.store.waivers import WaiverStore
 
 
 class Unit:
@@ -36,6 +37,7 @@ class Unit:
         self.snapshots = Snapshots(connection)
         self.baselines = Baselines(connection, self.snapshots, seen)
         self.findings = Findings(connection, seen)
+        self.waivers = WaiverStore(connection, seen)
         self.alerts = Alerts(connection)
         self.audit = Audit(connection, seen)
         self.leases = Leases(connection)

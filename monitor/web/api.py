@@ -24,6 +24,7 @@ from monitor.reports.items import (
     target_item,
 )
 from monitor.web.frame import seen_by
+from rules.waivers import as_of
 
 BASE: Final = "/api/v1"
 MOST: Final = 200  #: items of one answer
@@ -95,7 +96,8 @@ def create_api(deps: Deps) -> APIRouter:
         request: Request, tenant: str, environment: str, limit: Limit = 50, cursor: Cursor = ""
     ) -> JSONResponse:
         with deps.store.read(seen_by(request)) as unit:
-            found = unit.findings.open(unit.targets.named(f"{tenant}/{environment}"))
+            listed = unit.findings.open(unit.targets.named(f"{tenant}/{environment}"))
+            found = as_of(listed, unit.waivers.in_force(deps.clock.now()), deps.clock.now())
         shown, following = page(
             found,
             lambda each: [each[1].finding.severity.rank, each[1].opened_at.isoformat(), each[1].id],
@@ -116,7 +118,8 @@ def create_api(deps: Deps) -> APIRouter:
             found = unit.findings.numbered(number)
             if found is None:
                 raise HTTPException(404, "There is nothing here that you may see.")
-            return JSONResponse(finding_in_full(unit, *found))
+            ((name, known),) = as_of([found], unit.waivers.in_force(deps.clock.now()), deps.clock.now())
+            return JSONResponse(finding_in_full(unit, name, known))
 
     return api
 

@@ -28,6 +28,7 @@ PLACE = {"tenant", "environment"}
 #: contracts: family → type and labels
 CONTRACT = {
     "smart360_findings_open": ("gauge", PLACE | {"module", "severity", "kind"}),
+    "smart360_waivers_active": ("gauge", set()),
     "smart360_readiness_ratio": ("gauge", PLACE),
     "smart360_rules_undecided": ("gauge", PLACE),
     "smart360_snapshot_last_success_timestamp_seconds": ("gauge", PLACE),

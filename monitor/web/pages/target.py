@@ -24,10 +24,10 @@ from monitor.web.pages.fleet import ENDED, Reading, Row, points_of, row_of, runs
 from monitor.web.words import clock, day
 from rules.evaluate import Verdict
 from rules.findings import Kind
-from rules.lifecycle import Known
+from rules.lifecycle import Known, state_words
 from rules.pack import Packs
 from rules.precision import Opinion, latest
-from rules.quiet import Quiet
+from rules.waivers import as_of
 
 MOST: Final = 50  #: kinds of finding on the page
 MOST_UNDECIDED: Final = 8
@@ -127,9 +127,9 @@ class TargetView:
         """Open findings, those of the same rule folded under the first."""
         return by_kind(self.findings)
 
-    def expected(self, quiet: Quiet) -> str:
-        """``announced (CHG-123, until 18:00)``: why nobody is alerted."""
-        return quiet.words(lambda at: clock(at, self.zone, self.now), self.now)
+    def state(self, known: Known) -> str:
+        """``open, announced (CHG-123, until 18:00)``: where it stands, and why nobody is alerted."""
+        return state_words(known, lambda at: clock(at, self.zone, self.now), self.now)
 
     @property
     def severities(self) -> Sequence[tuple[Severity, int]]:
@@ -228,7 +228,7 @@ def target_view(name: str, deps: Deps, seen: Tenants = None) -> TargetView:
     now = deps.clock.now()
     with deps.store.read(seen) as unit:
         target = unit.targets.named(name)
-        found = [known for _, known in unit.findings.open(target)]
+        found = [known for _, known in as_of(unit.findings.open(target), unit.waivers.in_force(now), now)]
         newest = next(iter(unit.sweeps.last(target, states=ENDED)), None)
         baseline, proposals = unit.baselines.current(target), unit.baselines.open_proposals(target)
         row = row_of(

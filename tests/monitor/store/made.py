@@ -14,6 +14,8 @@ from monitor.store.sweeps import Claim
 from monitor.store.unit import Store
 from monitor.target import Definition, Target
 from rules.findings import Finding, Kind
+from rules.selector import Selector
+from rules.waivers import Waiver
 from tests.support import configuration, swa
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
@@ -67,6 +69,16 @@ def finding(key: str = "COM-VAR", new: str = "4.85", **fields: Any) -> Finding:
         "message": f"The rate of {key} is {new}, approved is 4.1.", "old": "4.1", "new": new,
     }  # fmt: skip
     return Finding(**{**given, **fields})
+
+
+def asked(target: str = "swa/production", **fields: Any) -> Waiver:
+    """A waiver of one finding, for a day, that nobody approved yet."""
+    given: dict[str, Any] = {
+        "number": 0, "targets": (target,), "fingerprint": finding().fingerprint, "match": Selector(),
+        "subject": "finding 7F3K", "reason": "the council decides in January", "ticket": "",
+        "ends": NOW + timedelta(days=1), "asked_by": "olga", "asked_at": NOW,
+    }  # fmt: skip
+    return Waiver(**{**given, **fields})
 
 
 def story(

@@ -78,7 +78,17 @@ def test_numbers_of_the_first_findings_look_unrelated():
 def test_a_new_finding_is_kept_with_its_number_and_its_first_event(store, target):
     (made,) = opened(store, target, finding())
     assert made == Known(
-        made.id, number_of(made.id), finding(), State.OPEN, NOW, NOW, NOW, times_opened=1, version=1, alert_key="first"
+        made.id,
+        number_of(made.id),
+        finding(),
+        State.OPEN,
+        NOW,
+        NOW,
+        NOW,
+        times_opened=1,
+        version=1,
+        alert_key="first",
+        openings=(NOW,),
     )
     assert known_now(store, target) == [made]
     with store.read() as unit:

@@ -18,7 +18,7 @@ from monitor.store.engine import current_revision, newest_revision, open_engine,
 from monitor.store.tables import Base
 from monitor.store.unit import Store
 from rules.lifecycle import Event, Settlement, Step
-from tests.monitor.store.made import NOW, finding, finished, kept, registered, small, story
+from tests.monitor.store.made import NOW, asked, finding, finished, kept, registered, small, story
 
 MIGRATIONS = Path(migrations.__file__).parent
 
@@ -89,6 +89,7 @@ def filled(engine: Engine) -> dict[str, int]:
         unit.findings.apply(target, Settlement((Step(Event.OPENED, finding()),), ()), sweep, NOW, "first")
         unit.alerts.queue(target, "swa-care", story(), "opened", NOW)
         unit.alerts.begin(unit.alerts.due(NOW)[0], NOW)
+        unit.waivers.ask(asked())
         proposal = unit.baselines.propose(target, snapshot, 0, "olga", "", NOW)
         unit.baselines.make(target, proposal, small(), "nisha", NOW, 0, 0)
         unit.snapshots.remember(target, unit.snapshots.memory(target))

@@ -1,11 +1,15 @@
 """What a transaction finds for who may see one tenant: nothing of another, by name, number or count (P9)."""
 
+from dataclasses import replace
+
 import pytest
 
 from monitor.errors import NotFound, UnknownTarget
+from monitor.waivers import matches_of
 from rules.lifecycle import Event, Step
 from rules.precision import Mark
-from tests.monitor.store.made import NOW, finding, kept, registered, small
+from rules.waivers import WaiverState
+from tests.monitor.store.made import NOW, asked, finding, kept, registered, small
 from tests.monitor.store.test_findings import applied
 
 SWA = frozenset({"swa"})
@@ -20,6 +24,8 @@ def theirs(store, target):
         (known,) = applied(store, each, Step(Event.OPENED, finding()), at=NOW.replace(hour=16))
         with store.write() as unit:
             unit.findings.mark(known, Mark.USEFUL, "carla", "", NOW)
+            made = unit.waivers.ask(asked(each.name))
+            assert unit.waivers.decide(made, WaiverState.APPROVED, "nisha", "", NOW)
             numbers[each.tenant] = (known.number, unit.baselines.propose(each, snapshot, 0, "olga", "", NOW).id)
     return numbers["cbe"]
 
@@ -38,6 +44,20 @@ def test_numbers_of_others_lead_nowhere(store, theirs):
         assert unit.findings.numbered(number) is None
         with pytest.raises(NotFound):
             unit.baselines.proposal(proposal)
+
+
+def test_waivers_of_others_are_not_found_counted_or_decided(store, theirs):
+    with store.write(SWA) as unit:
+        (mine,) = unit.waivers.all()
+        other = replace(mine, number=mine.number + 1, targets=("cbe/production",))
+        assert mine.targets == ("swa/production",)
+        assert list(unit.waivers.in_force(NOW)) == ["swa/production"]
+        assert [len(found) for found in matches_of(unit, [mine, other]).values()] == [1, 0]
+        assert not unit.waivers.end(other, "carla", "", NOW)
+        with pytest.raises(NotFound):
+            unit.waivers.numbered(other.number)
+    with store.read() as service:
+        assert len(service.waivers.all()) == len(service.waivers.in_force(NOW)) == 2
 
 
 def test_no_count_includes_what_is_of_others(store, theirs):
