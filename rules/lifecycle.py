@@ -51,6 +51,8 @@ class Resolution(StrEnum):
 
 
 _OPEN: Final = (State.OPEN, State.ACKNOWLEDGED)
+#: What people say of a finding that stays where it is.
+LEAVES_STATE: Final = frozenset({Event.SNOOZED, Event.EXPECTED, Event.WAIVED, Event.ASSIGNED, Event.NOTED})
 FLAPPING: Final = 3  #: openings
 FLAPPING_WITHIN: Final = timedelta(days=7)
 #: state before (None: not known yet) and event → state after. What is not here cannot happen.
@@ -65,11 +67,7 @@ TRANSITIONS: Final[Mapping[tuple[State | None, Event], State]] = {
     (State.ACKNOWLEDGED, Event.RESOLVED): State.RESOLVED,
     (State.RESOLVED, Event.REOPENED): State.OPEN,
     **dict.fromkeys(((state, Event.WOKEN) for state in _OPEN), State.OPEN),
-    **{
-        (state, event): state
-        for state in _OPEN
-        for event in (Event.SNOOZED, Event.EXPECTED, Event.WAIVED, Event.ASSIGNED, Event.NOTED)
-    },
+    **{(state, event): state for state in _OPEN for event in LEAVES_STATE},
     (State.RESOLVED, Event.NOTED): State.RESOLVED,
 }
 

@@ -1,6 +1,7 @@
 """``findings list|show|plan|ack|assign|snooze|expect|note|waive|reopen|mark``."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import tzinfo
 from enum import StrEnum
 from typing import Annotated, TypeVar
@@ -15,6 +16,7 @@ from monitor.cli.tenants import AsOption, OutputOption, TargetName
 from monitor.deps import Deps
 from monitor.errors import NotFound
 from monitor.reports.items import finding_in_full, finding_item, plan_head, step_item
+from monitor.store.unit import Unit
 from rules.lifecycle import Known, State, state_words
 from rules.precision import Mark, latest
 from rules.quiet import Standing
@@ -50,12 +52,23 @@ def _known(number: str) -> tuple[Deps, str, Known, tzinfo]:
         return wired, name, known, unit.targets.named(name).zone
 
 
+def _as_of(target: str, at: str, unit: Unit, wired: Deps) -> Sequence[tuple[str, Known]]:
+    from monitor.moments import as_of as target_as_of
+    from monitor.moments import moment_of
+
+    registered = unit.targets.named(target)
+    made = target_as_of(registered, moment_of(at, registered, wired), unit)
+    tell.note(f"as of {tell.moment(made.at)}, read-only; sentences as they were last seen")
+    return [(target, each) for each in made.findings]
+
+
 @app.command("list")
 def list_findings(
     target: Annotated[str, typer.Argument(help="tenant/environment; all where none is named.")] = "",
     severity: Annotated[str, typer.Option(help="Only these, e.g. critical,high.")] = "",
     state: Annotated[str, typer.Option(help="Only these: open,acknowledged,resolved.")] = "open,acknowledged",
     standing: Annotated[str, typer.Option(help="Only these, e.g. waived,snoozed.")] = "plain,expected,snoozed",
+    at: Annotated[str, typer.Option(help="As of this moment, e.g. 2026-10-02T09:00; of one target.")] = "",
     output: OutputOption = tell.Output.TABLE,
 ) -> None:
     """List what is open, worst first; exit 1 if anything is. What is waived is hidden, and counted.
@@ -65,9 +78,14 @@ def list_findings(
     wired = deps()
     severities, standings = _some(severity, Severity, "--severity"), _some(standing, Standing, "--standing")
     states, now = _some(state, State, "--state"), wired.clock.now()
+    if at and not target:
+        raise BadUsage("whose?", where="--at", mend="Name a target: findings list swa/production --at …")
     with wired.store.read() as unit:
-        listed = unit.findings.open(unit.targets.named(target) if target else None, states)
-        found = as_of(listed, unit.waivers.in_force(now), now)
+        if at:
+            found = _as_of(target, at, unit, wired)
+        else:
+            listed = unit.findings.open(unit.targets.named(target) if target else None, states)
+            found = as_of(listed, unit.waivers.in_force(now), now)
     asked = [(name, known) for name, known in found if known.finding.severity in severities]
     chosen = [(name, known) for name, known in asked if known.standing in standings]
     hidden = Counter(known.standing.value for _, known in asked if known.standing not in standings)

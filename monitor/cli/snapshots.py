@@ -14,12 +14,18 @@ from monitor.store.snapshots import Snapshot
 
 app = typer.Typer(help="Snapshots: what was read, and when.", no_args_is_help=True)
 Number = Annotated[int, typer.Option("--snapshot", help="Number of the snapshot; 0: the newest.")]
+AtOption = Annotated[str, typer.Option("--at", help="As of this moment, e.g. 2026-10-02T09:00; else now.")]
 
 
-def _found(target: str, number: int, wired: Deps) -> Snapshot:
+def _found(target: str, number: int, at: str, wired: Deps) -> Snapshot:
+    from monitor.moments import moment_of
+
     with wired.store.read() as unit:
         registered = unit.targets.named(target)
-        found = unit.snapshots.by_id(registered, number) if number else unit.snapshots.last(registered)
+        if at:
+            found = unit.snapshots.at(registered, moment_of(at, registered, wired))
+        else:
+            found = unit.snapshots.by_id(registered, number) if number else unit.snapshots.last(registered)
     if found is None:
         raise NotFound("no such snapshot.", where=target, mend=f"smart360-monitor snapshot list {target}")
     return found
@@ -29,15 +35,20 @@ def _found(target: str, number: int, wired: Deps) -> Snapshot:
 def list_snapshots(
     target: TargetName,
     most: Annotated[int, typer.Option(help="How many at most.", min=1, max=500)] = 50,
+    at: AtOption = "",
     output: OutputOption = tell.Output.TABLE,
 ) -> None:
     """List snapshots of a target, newest first.
 
     Example: smart360-monitor snapshot list swa/production
     """
+    from monitor.moments import moment_of
+
     wired = deps()
     with wired.store.read() as unit:
-        found = unit.snapshots.history(unit.targets.named(target), most)
+        registered = unit.targets.named(target)
+        by = moment_of(at, registered, wired) if at else None
+        found = unit.snapshots.history(registered, most, by=by)
     if output is tell.Output.JSON:
         tell.document("snapshots", {"snapshots": [
             {"id": each.id, "taken_at": each.taken_at, "digest": each.digest, "lists_read": each.lists_read,
@@ -51,13 +62,13 @@ def list_snapshots(
 
 
 @app.command()
-def show(target: TargetName, snapshot: Number = 0, output: OutputOption = tell.Output.TABLE) -> None:
+def show(target: TargetName, snapshot: Number = 0, at: AtOption = "", output: OutputOption = tell.Output.TABLE) -> None:
     """Show what a snapshot holds: lists, objects, and what was not read.
 
     Example: smart360-monitor snapshot show swa/production
     """
     wired = deps()
-    found = _found(target, snapshot, wired)
+    found = _found(target, snapshot, at, wired)
     lists = found.configuration.lists
     if output is tell.Output.JSON:
         tell.document("snapshot", {"snapshot": {
@@ -73,7 +84,7 @@ def show(target: TargetName, snapshot: Number = 0, output: OutputOption = tell.O
 
 
 @app.command()
-def export(target: TargetName, snapshot: Number = 0) -> None:
+def export(target: TargetName, snapshot: Number = 0, at: AtOption = "") -> None:
     """Write a snapshot as a configuration file to standard output; secrets are fingerprints.
 
     Example: smart360-monitor snapshot export swa/production > swa.yaml
@@ -81,7 +92,7 @@ def export(target: TargetName, snapshot: Number = 0) -> None:
     from baselines.writer import write_configuration
 
     wired = deps()
-    found = _found(target, snapshot, wired)
+    found = _found(target, snapshot, at, wired)
     with wired.store.read() as unit:
         catalogue = wired.catalogue_of(unit.targets.named(target))
     sys.stdout.buffer.write(write_configuration(found.configuration, catalogue))
@@ -90,24 +101,23 @@ def export(target: TargetName, snapshot: Number = 0) -> None:
 @app.command()
 def diff(
     target: TargetName,
-    old: Annotated[int, typer.Argument(help="Number of the older snapshot.")],
-    new: Annotated[int, typer.Argument(help="Number of the newer one; 0: the newest.")] = 0,
+    old: Annotated[str, typer.Argument(help="A snapshot (12), a baseline (baseline:7), or a moment.")],
+    new: Annotated[str, typer.Argument(help="The same; the newest snapshot where none is named.")] = "now",
+    at: AtOption = "",
     output: OutputOption = tell.Output.TABLE,
 ) -> None:
-    """Show what differs between two snapshots; exit 1 if anything does.
+    """Show what differs between two moments, snapshots or baselines; exit 1 if anything does.
 
     Example: smart360-monitor snapshot diff swa/production 1
     """
-    from baselines.canonical import renewed
-    from baselines.compare import compare
     from monitor.cli.changes import print_changes
+    from monitor.moments import compare_moments
 
     wired = deps()
-    one, other = _found(target, old, wired), _found(target, new, wired)
     with wired.store.read() as unit:
-        form = wired.form_of(unit.targets.named(target))
-    catalogue = form.catalogue
-    before, after = renewed(one.configuration, form), renewed(other.configuration, form)
-    comparison = compare(before, after, catalogue)
-    print_changes(comparison, before.digest, after.digest, output, catalogue)
-    raise typer.Exit(1 if comparison.changes else 0)
+        registered = unit.targets.named(target)
+        made = compare_moments(registered, old, at or new, wired, unit)
+    before, after = made.old.configuration.digest, made.new.configuration.digest
+    print_changes(made.comparison, before, after, output, wired.catalogue_of(registered))
+    tell.note(f"{made.old.name}, {tell.moment(made.old.at)}, against {made.new.name}, {tell.moment(made.new.at)}")
+    raise typer.Exit(1 if made.comparison.changes else 0)

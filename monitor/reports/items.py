@@ -5,7 +5,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from baselines.approval import Act, Baseline, Group, Proposal, Review, change_key
 from monitor.plan import TargetPlan
+from monitor.reports.json import change_json
 from monitor.store.unit import Unit
 from monitor.target import Target
 from rules.fixplan import PlanStep
@@ -32,16 +34,52 @@ def target_in_full(unit: Unit, target: Target) -> Item:
     runs = unit.sweeps.last(target, states=("complete", "partial"))
     report: Mapping[str, Any] = runs[0].report if runs else {}
     snapshot, baseline = unit.snapshots.last(target), unit.baselines.current(target)
-    approved = None
-    if baseline is not None:
-        approved = {name: moment(v) if isinstance(v, datetime) else v for name, v in asdict(baseline).items()}
     return {
         "target": target.name, "title": target.title, "definition": target.definition.public(),
         "readiness": report.get("readiness"), "rules": report.get("rules"), "drift": report.get("drift"),
         "read_at": moment(snapshot.taken_at) if snapshot else None, "next_run_at": moment(target.next_run_at),
-        "baseline": approved, "proposals": [each.id for each in unit.baselines.open_proposals(target)],
+        "baseline": approval_item(baseline) if baseline is not None else None,
+        "proposals": [each.id for each in unit.baselines.open_proposals(target)],
         "findings": [_in_short(each) for _, each in unit.findings.open(target)],
     }  # fmt: skip
+
+
+def approval_item(each: Baseline | Proposal) -> Item:
+    """One baseline or proposal of ``baseline list``."""
+    return {name: moment(v) if isinstance(v, datetime) else v for name, v in asdict(each).items()}
+
+
+def act_item(act: Act) -> Item:
+    """One act on a proposal: of its history, or a comment; ``change`` is null for the proposal as a whole."""
+    change = dict(zip(("resource_type", "key", "path"), act.change, strict=True)) if act.change else None
+    return {"id": act.id, "proposal": act.proposal, "did": act.did.value, "by": act.by, "at": moment(act.at),
+            "words": act.words, "change": change, "carried_from": act.carried or None}  # fmt: skip
+
+
+def review_item(made: Review) -> Item:
+    """``baseline review``: changes with what was decided of them, groups, comments, who is awaited, the result."""
+    changes = []
+    for each in made.comparison.changes:
+        said = made.decisions.get(change_key(each))
+        changes.append({
+            **change_json(each), "decision": said.decision.value if said else "", "by": said.by if said else "",
+            "at": moment(said.at) if said else None, "reason": said.reason if said else "",
+            "act": said.act if said else 0, "carried_from": (said.carried or None) if said else None,
+            "comments": [act_item(one) for one in made.comments(change_key(each))],
+        })  # fmt: skip
+    return {
+        "proposal": approval_item(made.proposal), "awaited": made.awaited, "result": made.digest,
+        "undecided": len(made.undecided), "outside": made.outside, "changes": changes,
+        "groups": [_group_item(each) for each in (*made.groups, *made.causes)],
+        "comments": [act_item(each) for each in made.comments()],
+        "left_behind": [{"from": origin, "resource_type": kind, "key": key} for origin, kind, key in made.left_behind],
+    }  # fmt: skip
+
+
+def _group_item(group: Group) -> Item:
+    return {"name": group.name, "title": group.title, "changes": len(group.changes),
+            "undecided": len(group.undecided), "together": len(group.together),
+            "severities": {each.value: count for each, count in group.severities.items()}}  # fmt: skip
 
 
 def _in_short(known: Known) -> Item:

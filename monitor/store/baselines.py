@@ -1,45 +1,55 @@
-"""Baselines and proposals: kept as approved, checked against their digest on every read (P6)."""
+"""Baselines and proposals: kept as approved, checked against their digest on every read (P6).
 
-from collections.abc import Mapping, Sequence
+What people did to a proposal is only ever added to; the decisions that hold are read from it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 from sqlalchemy.engine import Connection
 
-from baselines.approval import Baseline, ChangeKey, Decided, Decision, Proposal, ProposalState
+from baselines.approval import Act, Baseline, ChangeKey, Decided, Did, Proposal, ProposalState, decisions_of
 from baselines.configuration import Configuration
 from monitor.errors import NotFound
+from monitor.store.engine import insert_into
 from monitor.store.seen import Tenants, of_seen
 from monitor.store.snapshots import Snapshots, damaged
-from monitor.store.tables import BaselineRow, DecisionRow, ProposalRow, TargetRow
+from monitor.store.tables import BaselineRow, ProposalActRow, ProposalRow, TargetRow
+from monitor.store.values import from_json, to_json
 from monitor.target import Target
 
 _BASELINES = BaselineRow.__table__.c
 _PROPOSALS = ProposalRow.__table__.c
-_DECISIONS = DecisionRow.__table__.c
+_ACTS = ProposalActRow.__table__.c
 _TARGETS = TargetRow.__table__.c
 
 
 class Baselines:
-    """The tables ``baselines``, ``proposals`` and ``decisions``."""
+    """The tables ``baselines``, ``proposals`` and ``proposal_acts``."""
 
     def __init__(self, connection: Connection, snapshots: Snapshots, seen: Tenants = None) -> None:
         self._connection, self._snapshots, self._seen = connection, snapshots, of_seen(seen)
 
     def current(self, target: Target) -> Baseline | None:
         """The newest baseline of a target; None before the first."""
-        row = self._connection.execute(
-            select(BaselineRow.__table__)
-            .where(_BASELINES.target_id == target.id)
-            .order_by(_BASELINES.version.desc())
-            .limit(1)
-        ).first()
-        return _baseline(row, target) if row is not None else None
+        return next(iter(self._history(target, 1)), None)
+
+    def at(self, target: Target, moment: datetime) -> Baseline | None:
+        """The baseline that held at a moment; None before the first."""
+        return next(iter(self._history(target, 1, _BASELINES.approved_at <= moment)), None)
 
     def history(self, target: Target) -> Sequence[Baseline]:
         """All baselines of a target, newest first."""
+        return self._history(target, None)
+
+    def _history(self, target: Target, most: int | None, *which: ColumnElement[bool]) -> Sequence[Baseline]:
         rows = self._connection.execute(
-            select(BaselineRow.__table__).where(_BASELINES.target_id == target.id).order_by(_BASELINES.version.desc())
+            select(BaselineRow.__table__)
+            .where(_BASELINES.target_id == target.id, *which)
+            .order_by(_BASELINES.version.desc())
+            .limit(most)
         )
         return [_baseline(row, target) for row in rows]
 
@@ -93,24 +103,37 @@ class Baselines:
         return made
 
     def propose(
-        self, target: Target, snapshot: int, base_version: int, proposer: str, title: str, now: datetime
-    ) -> Proposal:
-        """Put a snapshot forward; the open proposal of the same snapshot is returned where there is one."""
-        there = self._connection.execute(
-            select(_PROPOSALS.id).where(
-                _PROPOSALS.target_id == target.id, _PROPOSALS.snapshot_id == snapshot, _PROPOSALS.state == "open"
+        self, target: Target, snapshot: int, base_version: int, proposer: str, title: str, now: datetime,
+        scope: Iterable[str] = (), source_version: int = 0,
+    ) -> tuple[Proposal, bool]:  # fmt: skip
+        """Put a snapshot, or an earlier baseline, forward.
+
+        Returns:
+            The proposal, and True if it was made now: the open one of the same content, base and scope is
+            returned where there is one.
+        """
+        words = to_json(sorted(set(scope)))
+        same = select(_PROPOSALS.id).where(
+            _PROPOSALS.target_id == target.id, _PROPOSALS.base_version == base_version, _PROPOSALS.scope == words,
+            _PROPOSALS.source_version == source_version, _PROPOSALS.state == "open",
+            _PROPOSALS.snapshot_id == snapshot if snapshot else _PROPOSALS.snapshot_id.is_(None),
+        )  # fmt: skip
+        there = self._connection.execute(same).scalar()
+        if there is not None:
+            return self.proposal(there), False
+        made = self._connection.execute(
+            insert_into(self._connection, ProposalRow)
+            .values(
+                target_id=target.id, snapshot_id=snapshot or None, source_version=source_version, scope=words,
+                base_version=base_version, state="open", title=title, proposer=proposer, created_at=now,
             )
-        ).scalar()
-        if there is None:
-            there = self._connection.execute(
-                insert(ProposalRow)
-                .values(
-                    target_id=target.id, snapshot_id=snapshot, base_version=base_version, state="open", title=title,
-                    proposer=proposer, created_at=now,
-                )
-                .returning(_PROPOSALS.id)
-            ).scalar_one()  # fmt: skip
-        return self.proposal(there)
+            .on_conflict_do_nothing()
+            .returning(_PROPOSALS.id)
+        ).scalar()  # fmt: skip
+        if made is None:  # somebody proposed the same at this very moment
+            return self.proposal(self._connection.execute(same).scalar_one()), False
+        self.note(made, Did.PROPOSED, proposer, now, title)
+        return self.proposal(made), True
 
     def proposal(self, identity: int) -> Proposal:
         """A proposal by number.
@@ -118,17 +141,44 @@ class Baselines:
         Raises:
             NotFound: there is none.
         """
-        row = self._connection.execute(
+        found = self._proposals(_PROPOSALS.id == identity)
+        if not found:
+            raise NotFound("no such proposal.", where=f"proposal {identity}", mend="See: baseline list TARGET.")
+        return found[0]
+
+    def held(self, proposal: Proposal) -> Proposal:
+        """The proposal as it stands now; nobody else can act on it, or on another of its target, until the end.
+
+        Acts on proposals of one target come one after the other: two approvals at once make one version.
+        """
+        which = select(_PROPOSALS.target_id).where(_PROPOSALS.id == proposal.id).scalar_subquery()
+        self._connection.execute(
+            select(_PROPOSALS.id)
+            .where(_PROPOSALS.target_id == which, (_PROPOSALS.state == "open") | (_PROPOSALS.id == proposal.id))
+            .order_by(_PROPOSALS.id)
+            .with_for_update()
+        )
+        return self.proposal(proposal.id)
+
+    def proposals(self, target: Target) -> Sequence[Proposal]:
+        """All proposals of a target, newest first."""
+        return self._proposals(_PROPOSALS.target_id == target.id)[::-1]
+
+    def _proposals(self, which: ColumnElement[bool]) -> Sequence[Proposal]:
+        rows = self._connection.execute(
             select(ProposalRow.__table__, _TARGETS.tenant, _TARGETS.environment)
             .join(TargetRow, _TARGETS.id == _PROPOSALS.target_id)
-            .where(_PROPOSALS.id == identity, self._seen)
-        ).first()
-        if row is None:
-            raise NotFound("no such proposal.", where=f"proposal {identity}", mend="See: baseline list TARGET.")
-        return Proposal(
-            row.id, f"{row.tenant}/{row.environment}", row.snapshot_id, row.base_version, ProposalState(row.state),
-            row.proposer, row.created_at, row.title, row.closed_by, row.closed_at, row.reason,
-        )  # fmt: skip
+            .where(which, self._seen)
+            .order_by(_PROPOSALS.id)
+        )
+        return [
+            Proposal(
+                row.id, f"{row.tenant}/{row.environment}", row.snapshot_id or 0, row.base_version,
+                ProposalState(row.state), row.proposer, row.created_at, row.title, row.closed_by, row.closed_at,
+                row.reason, from_json(row.scope, tuple[str, ...]), row.source_version,
+            )
+            for row in rows
+        ]  # fmt: skip
 
     def open_proposals(self, target: Target) -> Sequence[Proposal]:
         """Proposals of a target that wait, oldest first."""
@@ -143,37 +193,55 @@ class Baselines:
         return found
 
     def close(self, proposal: Proposal, state: ProposalState, by: str, reason: str, now: datetime) -> bool:
-        """End an open proposal; False if somebody was quicker."""
+        """End an open proposal, and say so among its acts; False if somebody was quicker."""
         done = self._connection.execute(
             update(ProposalRow)
             .where(_PROPOSALS.id == proposal.id, _PROPOSALS.state == "open")
             .values(state=state.value, closed_by=by, closed_at=now, reason=reason)
         )
+        if done.rowcount == 1:
+            self.note(proposal.id, Did(state.value), by, now, reason)
         return done.rowcount == 1
 
-    def decide(self, proposal: Proposal, decisions: Mapping[ChangeKey, Decided]) -> None:
-        """Keep decisions at once; a later one of the same change replaces the earlier (F91)."""
-        for (resource_type, key, path), decided in decisions.items():
-            self._connection.execute(
-                delete(DecisionRow).where(
-                    _DECISIONS.proposal_id == proposal.id, _DECISIONS.resource_type == resource_type,
-                    _DECISIONS.key == key, _DECISIONS.path == path,
-                )
-            )  # fmt: skip
-            self._connection.execute(
-                insert(DecisionRow).values(
-                    proposal_id=proposal.id, resource_type=resource_type, key=key, path=path,
-                    decision=decided.decision.value, by=decided.by, at=decided.at, reason=decided.reason,
-                )
-            )  # fmt: skip
+    def note(
+        self, proposal: int, did: Did, by: str, at: datetime, words: str = "", change: ChangeKey | None = None,
+        carried: int = 0,
+    ) -> None:  # fmt: skip
+        """Write down what somebody did to a proposal, or to one of its changes."""
+        resource_type, key, path = change or ("", "", "")
+        self._connection.execute(
+            insert(ProposalActRow).values(
+                proposal_id=proposal, did=did.value, by=by, at=at, words=words, resource_type=resource_type, key=key,
+                path=path, carried=carried,
+            )
+        )  # fmt: skip
+
+    def acts(self, proposal: Proposal) -> Sequence[Act]:
+        """What was done to a proposal, oldest first."""
+        return self._acts(_ACTS.proposal_id == proposal.id)
+
+    def all_acts(self, target: Target) -> Sequence[Act]:
+        """What was done to all proposals of a target, in the order in which it was done."""
+        return self._acts(_PROPOSALS.target_id == target.id)
+
+    def _acts(self, which: ColumnElement[bool]) -> Sequence[Act]:
+        rows = self._connection.execute(
+            select(ProposalActRow.__table__)
+            .join(ProposalRow, _PROPOSALS.id == _ACTS.proposal_id)
+            .join(TargetRow, _TARGETS.id == _PROPOSALS.target_id)
+            .where(which, self._seen)
+            .order_by(_ACTS.id)
+        )
+        return [_act(row) for row in rows]
 
     def decisions(self, proposal: Proposal) -> Mapping[ChangeKey, Decided]:
-        """Decisions made so far."""
-        rows = self._connection.execute(select(DecisionRow.__table__).where(_DECISIONS.proposal_id == proposal.id))
-        return {
-            (row.resource_type, row.key, row.path): Decided(Decision(row.decision), row.by, row.at, row.reason)
-            for row in rows
-        }
+        """Decisions that hold."""
+        return decisions_of(self.acts(proposal))
+
+
+def _act(row: Row[Any]) -> Act:
+    change = (row.resource_type, row.key, row.path) if row.resource_type else None
+    return Act(row.id, row.proposal_id, Did(row.did), row.by, row.at, row.words, change, row.carried)
 
 
 def _baseline(row: Row[tuple[object, ...]], target: Target) -> Baseline:

@@ -115,6 +115,16 @@ class Findings:
         )
         return [Happened(*row) for row in rows]
 
+    def happened_by(self, target: Target, moment: datetime) -> Sequence[tuple[int, Happened]]:
+        """What had happened by a moment to a target's findings: (finding, event), in its order."""
+        rows = self._connection.execute(
+            select(_EVENTS.finding_id, _EVENTS.event, _EVENTS.at, _EVENTS.by, _EVENTS.note, _EVENTS.sweep_id)
+            .join(FindingRow, _COLUMNS.id == _EVENTS.finding_id)
+            .where(_COLUMNS.target_id == target.id, _EVENTS.at <= moment)
+            .order_by(_EVENTS.id)
+        )
+        return [(row[0], Happened(*row[1:])) for row in rows]
+
     def opinions(
         self, *, target: Target | None = None, known: Known | None = None, since: datetime | None = None
     ) -> Sequence[Opinion]:

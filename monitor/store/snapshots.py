@@ -166,26 +166,24 @@ class Snapshots:
 
     def last(self, target: Target) -> Snapshot | None:
         """The newest snapshot of a target."""
-        row = self._connection.execute(
-            select(SnapshotRow.__table__)
-            .where(_SNAPSHOTS.target_id == target.id)
-            .order_by(_SNAPSHOTS.id.desc())
-            .limit(1)
-        ).first()
-        return self._snapshot(row, target) if row is not None else None
+        return next(iter(self.history(target, 1)), None)
 
     def by_id(self, target: Target, identity: int) -> Snapshot | None:
         """A snapshot of this target by number."""
-        row = self._connection.execute(
-            select(SnapshotRow.__table__).where(_SNAPSHOTS.target_id == target.id, _SNAPSHOTS.id == identity)
-        ).first()
-        return self._snapshot(row, target) if row is not None else None
+        return next(iter(self._history(target, 1, _SNAPSHOTS.id == identity)), None)
 
-    def history(self, target: Target, most: int) -> Sequence[Snapshot]:
-        """Snapshots of a target, newest first."""
+    def at(self, target: Target, moment: datetime) -> Snapshot | None:
+        """The newest snapshot of a target that was taken by this moment."""
+        return next(iter(self.history(target, 1, by=moment)), None)
+
+    def history(self, target: Target, most: int, *, by: datetime | None = None) -> Sequence[Snapshot]:
+        """Snapshots of a target, those taken by a moment, newest first."""
+        return self._history(target, most, *(() if by is None else (_SNAPSHOTS.taken_at <= by,)))
+
+    def _history(self, target: Target, most: int, *which: ColumnElement[bool]) -> Sequence[Snapshot]:
         rows = self._connection.execute(
             select(SnapshotRow.__table__)
-            .where(_SNAPSHOTS.target_id == target.id)
+            .where(_SNAPSHOTS.target_id == target.id, *which)
             .order_by(_SNAPSHOTS.id.desc())
             .limit(most)
         )

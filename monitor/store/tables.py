@@ -182,7 +182,7 @@ class BaselineRow(Base):
 
 
 class ProposalRow(Base):
-    """A snapshot put forward as the next baseline."""
+    """A snapshot, or an earlier baseline, put forward as the next baseline."""
 
     __tablename__ = "proposals"
     __table_args__ = (
@@ -190,17 +190,22 @@ class ProposalRow(Base):
             "uq_proposals_open",
             "target_id",
             "snapshot_id",
+            "base_version",
+            "scope",
             unique=True,
             sqlite_where=text("state = 'open'"),
             postgresql_where=text("state = 'open'"),
         ),
         CheckConstraint("state in ('open','approved','rejected','withdrawn','outdated')", name="state"),
+        CheckConstraint("(snapshot_id is null) = (source_version > 0)", name="source"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     target_id: Mapped[int] = mapped_column(ForeignKey("targets.id"))
-    snapshot_id: Mapped[int] = mapped_column(ForeignKey("snapshots.id"))
+    snapshot_id: Mapped[int | None] = mapped_column(ForeignKey("snapshots.id"))
+    source_version: Mapped[int] = mapped_column(server_default="0")  #: of an earlier baseline; 0: a snapshot
     base_version: Mapped[int]
+    scope: Mapped[str] = mapped_column(server_default="[]")  #: JSON: modules, resource types, services
     state: Mapped[str]
     title: Mapped[str] = mapped_column(server_default="")
     proposer: Mapped[str]
@@ -210,19 +215,22 @@ class ProposalRow(Base):
     reason: Mapped[str] = mapped_column(server_default="")
 
 
-class DecisionRow(Base):
-    """What somebody said of one change of a proposal."""
+class ProposalActRow(Base):
+    """Who did what to a proposal or one of its changes, and why; append only, decisions are read from it."""
 
-    __tablename__ = "decisions"
+    __tablename__ = "proposal_acts"
+    __table_args__ = (Index(None, "proposal_id", "id"),)
 
-    proposal_id: Mapped[int] = mapped_column(ForeignKey("proposals.id"), primary_key=True)
-    resource_type: Mapped[str] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)
-    path: Mapped[str] = mapped_column(primary_key=True)
-    decision: Mapped[str]
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    proposal_id: Mapped[int] = mapped_column(ForeignKey("proposals.id"))
+    did: Mapped[str]
     by: Mapped[str]
     at: Mapped[datetime]
-    reason: Mapped[str] = mapped_column(server_default="")
+    words: Mapped[str] = mapped_column(server_default="")
+    resource_type: Mapped[str] = mapped_column(server_default="")  #: of the change; "": the proposal as a whole
+    key: Mapped[str] = mapped_column(server_default="")
+    path: Mapped[str] = mapped_column(server_default="")
+    carried: Mapped[int] = mapped_column(server_default="0")  #: number of the proposal in which it was done
 
 
 class FindingRow(Base):

@@ -153,13 +153,15 @@ def test_every_act_is_in_the_audit_log_chained_and_signed(made):
     acknowledge(number, "calling Mei at nine", on_host("carla"), made.deps)
     mark_finding(number, Mark.NOT_USEFUL, "known already", on_host("dana"), made.deps)
     proposal, review = proposed(made)
-    review = decided(made, proposal, review, service_plan="accept", collection_policy="accept")
-    approve(proposal, review.digest, on_host("nisha"), made.deps)
+    done = decided(made, proposal, review, service_plan="accept", collection_policy="accept")
+    approve(proposal, done.digest, on_host("nisha"), made.deps)
     with made.store.read() as unit:
         entries = unit.audit.entries()
-    assert [(each.action, each.actor, each.reason) for each in entries][-4:] == [
+    assert [(each.action, each.actor, each.reason) for each in entries][-5:] == [
         ("finding.acknowledge", "carla", "calling Mei at nine"), ("finding.mark", "dana", "not useful: known already"),
-        ("baseline.propose", "olga", ""), ("baseline.approve", "nisha", ""),
+        ("baseline.propose", "olga", ""),
+        ("baseline.decide", "olga", ", ".join(f"accept {' '.join(change_key(each))}" for each in review.undecided)),
+        ("baseline.approve", "nisha", ""),
     ]  # fmt: skip
     assert [each.seq for each in entries] == list(range(1, len(entries) + 1))
     for before, entry in zip([None, *entries], entries, strict=False):

@@ -356,7 +356,7 @@ def test_a_baseline_knows_what_was_laid_before_its_reviewer_if_only_as_none():
     base, snapshot = renewed(approved(), form), under(overlay).form(with_further(()))
     comparison = compare(base, snapshot, overlay.catalogue)
     proposal = Proposal(1, "swa/production", 1, 1, ProposalState.OPEN, "olga", AT)
-    result = review(proposal, base, snapshot, comparison, {}, overlay.catalogue).result
+    result = review(proposal, base, snapshot, comparison, (), overlay.catalogue).result
     assert drift(judged(with_further(("GOLD",), gl="1"), overlay, base)) == []
     found = {each[:2] for each in drift(judged(with_further(("GOLD",), gl="1"), overlay, result))}
     assert found >= {("loyalty_scheme", "GOLD"), ("tax", "ULF-GRE")}

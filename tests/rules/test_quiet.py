@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from baselines.approval import Decided, Decision, Proposal, ProposalState, change_key, review
+from baselines.approval import DID, Act, Decision, Proposal, ProposalState, change_key, review
 from baselines.compare import compare
 from rules.drift import drift_findings
 from rules.findings import Finding, Kind
@@ -79,11 +79,13 @@ def proposed(percentage: str, now: str, decision: Decision | None = None):
 
     base, offered, present = configuration(swa()), with_percentage(percentage), with_percentage(now)
     comparison = compare(base, offered, CATALOGUE)
-    decided = {} if decision is None else {
-        change_key(each): Decided(decision, "olga", START, "") for each in comparison.changes
-    }  # fmt: skip
+    acts = [
+        Act(1, 4, DID[decision], "olga", START, change=change_key(each))
+        for decision in ([decision] if decision is not None else [])
+        for each in comparison.changes
+    ]
     proposal = Proposal(4, "swa/production", 9, 1, ProposalState.OPEN, "olga", START, "rates of 2027")
-    made = review(proposal, base, offered, comparison, decided, CATALOGUE)
+    made = review(proposal, base, offered, comparison, acts, CATALOGUE)
     drift = compare(base, present, CATALOGUE)
     impact = Impact(base, present, drift.changes, CATALOGUE, START.date())
     (only,) = drift_findings(drift, CATALOGUE, impact)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from baselines.approval import Decided, Decision, Proposal, ProposalState
+from baselines.approval import Decided, Decision, Did, Proposal, ProposalState
 from baselines.errors import DamagedContent
 from monitor.errors import NotFound
 from monitor.store.unit import Store
@@ -19,7 +19,7 @@ TAX = ("tax", "T/1\\", "")
 
 def propose(store: Store, target: Target, snapshot: int, base: int = 0, by: str = "olga") -> Proposal:
     with store.write() as unit:
-        return unit.baselines.propose(target, snapshot, base, by, "Go-live", NOW)
+        return unit.baselines.propose(target, snapshot, base, by, "Go-live", NOW)[0]
 
 
 def make(store: Store, target: Target, proposal: Proposal, what, at=NOW):
@@ -152,20 +152,73 @@ def test_a_proposal_that_is_not_there_is_told(store):
     assert told.value.where == "proposal 7"
 
 
+def noted(store: Store, proposal: Proposal, did: Did, by: str, at=NOW, why: str = "", change=None) -> int:
+    with store.write() as unit:
+        unit.baselines.note(proposal.id, did, by, at, why, change)
+        return unit.baselines.acts(proposal)[-1].id
+
+
 def test_f91_decisions_are_kept_as_they_are_made_and_the_last_one_of_a_change_holds(store, target):
     proposal = propose(store, target, kept(store, target, small()))
-    yes, no = (Decided(which, "olga", NOW, "agreed with the board") for which in (Decision.ACCEPT, Decision.REJECT))
-    with store.write() as unit:
-        unit.baselines.decide(proposal, {RATE: yes, TAX: no})
-    with store.write() as unit:
-        unit.baselines.decide(proposal, {RATE: Decided(Decision.REJECT, "omar", NOW + HOUR)})
+    why = "agreed with the board"
+    noted(store, proposal, Did.ACCEPTED, "olga", NOW, why, RATE)
+    first = noted(store, proposal, Did.REJECTED, "olga", NOW, why, TAX)
+    last = noted(store, proposal, Did.REJECTED, "omar", NOW + HOUR, "", RATE)
     with store.read() as unit:
-        assert unit.baselines.decisions(proposal) == {TAX: no, RATE: Decided(Decision.REJECT, "omar", NOW + HOUR)}
+        assert unit.baselines.decisions(proposal) == {
+            TAX: Decided(Decision.REJECT, "olga", NOW, why, first),
+            RATE: Decided(Decision.REJECT, "omar", NOW + HOUR, act=last),
+        }
+    noted(store, proposal, Did.UNDONE, "omar", NOW + HOUR, "", RATE)
+    with store.read() as unit:
+        assert list(unit.baselines.decisions(proposal)) == [TAX]
 
 
 def test_decisions_belong_to_one_proposal(store, target):
     first = propose(store, target, kept(store, target, small()))
     second = propose(store, target, kept(store, target, small(), NOW + HOUR))
-    with store.write() as unit:
-        unit.baselines.decide(first, {RATE: Decided(Decision.ACCEPT, "olga", NOW)})
+    noted(store, first, Did.ACCEPTED, "olga", change=RATE)
+    with store.read() as unit:
         assert unit.baselines.decisions(second) == {}
+
+
+def test_every_act_of_all_proposals_of_a_target_is_told_in_its_order(store, target):
+    first = propose(store, target, kept(store, target, small()))
+    second = propose(store, target, kept(store, target, small(), NOW + HOUR), by="omar")
+    other = registered(store, "swa/staging")
+    propose(store, other, kept(store, other, small()))
+    noted(store, first, Did.COMMENTED, "nisha", why="why now?")
+    with store.write() as unit:
+        unit.baselines.close(second, ProposalState.WITHDRAWN, "omar", "wrong week", NOW + HOUR)
+    with store.read() as unit:
+        told = [(each.proposal, each.did, each.by, each.words) for each in unit.baselines.all_acts(target)]
+    assert told == [
+        (first.id, Did.PROPOSED, "olga", "Go-live"), (second.id, Did.PROPOSED, "omar", "Go-live"),
+        (first.id, Did.COMMENTED, "nisha", "why now?"), (second.id, Did.WITHDRAWN, "omar", "wrong week"),
+    ]  # fmt: skip
+
+
+def test_the_baseline_of_a_moment_is_the_one_that_held_then(store, target):
+    approved(store, target, "4.10", "4.85")
+    asked = [NOW - HOUR, NOW, NOW + HOUR / 2, NOW + HOUR, NOW + 9 * HOUR]
+    with store.read() as unit:
+        found = [unit.baselines.at(target, moment) for moment in asked]
+    assert [each.version if each else 0 for each in found] == [0, 1, 1, 2, 2]
+
+
+def test_another_scope_or_source_is_another_proposal(store, target):
+    snapshot = kept(store, target, small())
+    with store.write() as unit:
+        ask = unit.baselines.propose
+        whole, water, again, back = (
+            ask(target, number, 1, "olga", "", NOW, scope, source)
+            for number, scope, source in (
+                (snapshot, (), 0),
+                (snapshot, ("tax",), 0),
+                (snapshot, ("tax",), 0),
+                (0, (), 1),
+            )
+        )
+    assert len({each.id for each, _ in (whole, water, back)}) == 3
+    assert (water[0].scope, back[0].source_version, back[0].snapshot) == (("tax",), 1, 0)
+    assert (water[0], water[1], again) == (again[0], True, (water[0], False))

@@ -90,17 +90,13 @@ def filled(engine: Engine) -> dict[str, int]:
         unit.alerts.queue(target, "swa-care", story(), "opened", NOW)
         unit.alerts.begin(unit.alerts.due(NOW)[0], NOW)
         unit.waivers.ask(asked())
-        proposal = unit.baselines.propose(target, snapshot, 0, "olga", "", NOW)
+        proposal, _ = unit.baselines.propose(target, snapshot, 0, "olga", "", NOW)
         unit.baselines.make(target, proposal, small(), "nisha", NOW, 0, 0)
         unit.snapshots.remember(target, unit.snapshots.memory(target))
         unit.audit.append(SigningKey(b"k" * 32), at=NOW, actor="nisha", tenant="swa", action="x", object="y")
         unit.counters.add("sweeps", {("swa",): 1})
         unit.leases.take("delivery", "w-1", NOW, NOW - NOW)
         unit.targets.pause_all(True, "olga", NOW)
-    with engine.begin() as connection:
-        connection.execute(
-            text("insert into decisions values (1, 'tax', 'T', '', 'accept', 'olga', :at, '')"), {"at": NOW}
-        )
     found = rows(engine)
     assert [name for name, count in found.items() if not count] == [], "a table this test does not fill"
     return found

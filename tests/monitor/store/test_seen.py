@@ -26,7 +26,7 @@ def theirs(store, target):
             unit.findings.mark(known, Mark.USEFUL, "carla", "", NOW)
             made = unit.waivers.ask(asked(each.name))
             assert unit.waivers.decide(made, WaiverState.APPROVED, "nisha", "", NOW)
-            numbers[each.tenant] = (known.number, unit.baselines.propose(each, snapshot, 0, "olga", "", NOW).id)
+            numbers[each.tenant] = (known.number, unit.baselines.propose(each, snapshot, 0, "olga", "", NOW)[0].id)
     return numbers["cbe"]
 
 
@@ -58,6 +58,16 @@ def test_waivers_of_others_are_not_found_counted_or_decided(store, theirs):
             unit.waivers.numbered(other.number)
     with store.read() as service:
         assert len(service.waivers.all()) == len(service.waivers.in_force(NOW)) == 2
+
+
+def test_what_was_done_to_proposals_of_others_is_not_found(store, theirs):
+    with store.read() as unit:
+        target = unit.targets.named("cbe/production")
+        assert (len(unit.baselines.proposals(target)), len(unit.baselines.all_acts(target))) == (1, 1)
+        proposal = unit.baselines.proposals(target)[0]
+    with store.read(SWA) as unit:
+        assert (unit.baselines.proposals(target), unit.baselines.all_acts(target)) == ([], [])
+        assert unit.baselines.acts(proposal) == []
 
 
 def test_no_count_includes_what_is_of_others(store, theirs):

@@ -265,8 +265,10 @@ def upgrade() -> None:
         "proposals",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("target_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("snapshot_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("snapshot_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("source_version", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("base_version", sa.BigInteger(), nullable=False),
+        sa.Column("scope", sa.Text(), server_default="[]", nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), server_default="", nullable=False),
         sa.Column("proposer", sa.Text(), nullable=False),
@@ -277,6 +279,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "state in ('open','approved','rejected','withdrawn','outdated')", name=op.f("ck_proposals_state")
         ),
+        sa.CheckConstraint("(snapshot_id is null) = (source_version > 0)", name=op.f("ck_proposals_source")),
         sa.ForeignKeyConstraint(["snapshot_id"], ["snapshots.id"], name=op.f("fk_proposals_snapshot_id_snapshots")),
         sa.ForeignKeyConstraint(["target_id"], ["targets.id"], name=op.f("fk_proposals_target_id_targets")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_proposals")),
@@ -284,7 +287,7 @@ def upgrade() -> None:
     with op.batch_alter_table("proposals", schema=None) as batch_op:
         batch_op.create_index(
             "uq_proposals_open",
-            ["target_id", "snapshot_id"],
+            ["target_id", "snapshot_id", "base_version", "scope"],
             unique=True,
             sqlite_where=sa.text("state = 'open'"),
             postgresql_where=sa.text("state = 'open'"),
@@ -313,18 +316,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("target_id", "version", name=op.f("uq_baselines_target_id_version")),
     )
     op.create_table(
-        "decisions",
+        "proposal_acts",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("proposal_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("resource_type", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("path", sa.Text(), nullable=False),
-        sa.Column("decision", sa.Text(), nullable=False),
+        sa.Column("did", sa.Text(), nullable=False),
         sa.Column("by", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("reason", sa.Text(), server_default="", nullable=False),
-        sa.ForeignKeyConstraint(["proposal_id"], ["proposals.id"], name=op.f("fk_decisions_proposal_id_proposals")),
-        sa.PrimaryKeyConstraint("proposal_id", "resource_type", "key", "path", name=op.f("pk_decisions")),
+        sa.Column("words", sa.Text(), server_default="", nullable=False),
+        sa.Column("resource_type", sa.Text(), server_default="", nullable=False),
+        sa.Column("key", sa.Text(), server_default="", nullable=False),
+        sa.Column("path", sa.Text(), server_default="", nullable=False),
+        sa.Column("carried", sa.BigInteger(), server_default="0", nullable=False),
+        sa.ForeignKeyConstraint(["proposal_id"], ["proposals.id"], name=op.f("fk_proposal_acts_proposal_id_proposals")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_proposal_acts")),
     )
+    with op.batch_alter_table("proposal_acts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_proposal_acts_proposal_id_id"), ["proposal_id", "id"], unique=False)
 
     if op.get_bind().dialect.name == "sqlite":
         for act in ("update", "delete"):
