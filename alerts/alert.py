@@ -41,6 +41,7 @@ class AlertKind(StrEnum):
     NOT_READ = "not_read"
     PROPOSAL = "proposal"
     WAIVER = "waiver"  #: one is about to end
+    FLEET = "fleet"  #: one cause on many targets; a line for each target
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class AlertLine:
     money: str = ""  #: what it means for bills, in one line
     assignee: str = ""
     is_flapping: bool = False  #: opened again and again of late
+    fleet: int | None = None  #: number of the fleet event it is a member of
 
     @property
     def is_resolved(self) -> bool:

@@ -250,7 +250,7 @@ def line_of(known: Known, catalogue: Catalogue) -> AlertLine:
         since=known.opened_at, changed_at=known.changed_at if known.state is not State.OPEN else None,
         by=known.by, times_opened=known.times_opened, quiet=None if resolved else known.quiet,
         money=str(finding.money) if finding.money is not None else "", assignee=known.assignee,
-        is_flapping=known.is_flapping,
+        is_flapping=known.is_flapping, fleet=known.fleet,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from baselines.errors import ApprovalRefused
 from monitor.access import Actor, Right
 from monitor.deps import Deps
 from monitor.errors import NotFound, StoreError
+from monitor.fleet import fleet_event, tell_fleet
 from monitor.store.findings import Moved
 from monitor.store.unit import Unit
 from monitor.target import Target
@@ -182,6 +183,43 @@ def _until(until: datetime, note: str) -> str:
     return f"until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {note.strip()}".removesuffix(": ")
 
 
+def acknowledge_fleet(number: int, note: str, actor: Actor, deps: Deps) -> Sequence[Known]:
+    """Acknowledge every open member of a fleet event that the actor may act on, in one transaction.
+
+    Raises:
+        NotFound: no such event, or none of its members may be seen.
+        NotAllowed: none of its members may be acted on.
+        ApprovalRefused: ``closed``, where none of these is open.
+    """
+    now = deps.clock.now()
+    with deps.store.write() as unit:
+        event = fleet_event(unit, number, deps)
+        tenants = sorted({name.split("/")[0] for name in event.by_target}) if event is not None else []
+        if event is None or not any(actor.may(Right.SEE, each) for each in tenants):
+            raise NotFound(
+                "no such fleet event.", where=f"fleet-{number}", mend="See: smart360-monitor findings fleet."
+            )
+        if not any(actor.may(Right.ACT, each) for each in tenants):
+            actor.needs(Right.ACT, next(each for each in tenants if actor.may(Right.SEE, each)))
+        done: list[Known] = []
+        watched = {each.name: each for each in unit.targets.all()}
+        for name, members in event.by_target.items():
+            several = []
+            for known in members if actor.may(Right.ACT, name.split("/")[0]) else ():
+                if (acknowledged := unit.findings.act(known, Event.ACKNOWLEDGED, actor.name, note, now)) is not None:
+                    several.append(acknowledged)
+                    _note(unit, "acknowledge", name, known, note or event.label, actor, deps)
+            if several:
+                _edit(unit, watched[name], several, AlertReason.ACKNOWLEDGED, actor.name, note, deps)
+                done, last = [*done, *several], watched[name]
+        if not done:
+            what = "where you may act, nothing of it is open any more."
+            raise ApprovalRefused("closed", what, where=event.label, mend="Nothing to do.")
+        happened = AlertEvent(AlertReason.ACKNOWLEDGED, now, event.label, actor.name, note)
+        tell_fleet(unit, last, event.number, deps, reason=AlertReason.ACKNOWLEDGED, happened=happened)
+    return done
+
+
 def mark_finding(number: str, mark: Mark, reason: str, actor: Actor, deps: Deps) -> tuple[str, Known]:
     """Say whether a finding was useful; it counts for its rule's precision and changes nothing of its life.
 
@@ -222,7 +260,15 @@ def _note(unit: Unit, act: str, target: str, known: Known, reason: str, actor: A
 def tell_of(
     unit: Unit, target: Target, several: Sequence[Known], reason: AlertReason, by: str, note: str, deps: Deps
 ) -> None:
-    """Edit the messages in which these findings were told."""
+    """Edit the messages in which these findings were told, those of their fleet events too."""
+    _edit(unit, target, several, reason, by, note, deps)
+    for number in sorted({known.fleet for known in several if known.fleet is not None}):
+        tell_fleet(unit, target, number, deps, reason=reason)
+
+
+def _edit(
+    unit: Unit, target: Target, several: Sequence[Known], reason: AlertReason, by: str, note: str, deps: Deps
+) -> None:
     now = deps.clock.now()
     waivers = unit.waivers.in_force(now)
     by_message: dict[str, list[Known]] = {}

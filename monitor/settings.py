@@ -42,6 +42,9 @@ class Settings(BaseSettings):
         default_factory=dict, description="Channel name of tenant files → Slack channel id, as JSON."
     )
     default_channel: str = Field(default="operators", description="Channel of targets that name none.")
+    fleet_channel: str = Field(
+        default="", description="Channel of fleet events, one cause on many targets; empty: default_channel."
+    )
     public_url: str = Field(default="", description="Address under which people open the pages; for links in messages.")
     packs: list[Path] = Field(default_factory=list, description="Further rule packs, beside the shipped ones; as JSON.")
     allowed_hosts: list[str] = Field(

@@ -21,6 +21,7 @@ from monitor.approval import review_of
 from monitor.collect import Last, Reading, collect
 from monitor.deps import Deps
 from monitor.errors import Fenced, StoreError
+from monitor.fleet import gather, tell_fleet
 from monitor.killpoints import reached
 from monitor.store.findings import Moved
 from monitor.store.snapshots import Memory
@@ -289,12 +290,17 @@ def _written(
     previous = unit.sweeps.last(target, states=("complete", "partial"))
     scene = _scene(target, reading, judgement, previous[0].report if previous else {}, deps)
     key = key_of(target.name, claim.fence)
+    if settlement.of(Event.OPENED, Event.REOPENED):
+        unit.fleet.one_at_a_time()
     returning = {
         step.known.id
         for step in settlement.of(Event.REOPENED)
         if step.known is not None and not reopened_goes_back(step.known, now)
     }
     after = unit.findings.apply(target, settlement, claim.fence, now, key, told_anew=returning, quiet=quiet)
+    joined: frozenset[int] = frozenset()
+    if not scene.first_reading:  # at which everything appears
+        after, joined = gather(unit, target, settlement, after, now, deps)
     channel = target.definition.channel or deps.settings.default_channel
     told = {}
     before = (step.known for step in settlement.of(Event.CHANGED) if step.known is not None)
@@ -306,6 +312,9 @@ def _written(
     for each in planned:
         unit.alerts.queue(target, channel, each.story, each.reason.value, now)
     warned = _warn_of_ending(unit, target, channel, scene, now, deps)
+    happened = (after[step.finding.fingerprint].fleet for step in settlement.news)
+    for number in sorted({each for each in (*joined, *happened) if each is not None}):
+        tell_fleet(unit, target, number, deps)
     utility = next((one.values for one in reading.configuration.objects("utility")), {})
     unit.targets.set_title(target, str(utility.get("name", "")))
     memory = unit.snapshots.memory(target)

@@ -99,6 +99,7 @@ class Known:
     hush: Quiet | None = None  #: what a person said of it: snoozed or expected; kept until a sweep after its end
     assignee: str = ""
     openings: tuple[datetime, ...] = ()  #: the last ``FLAPPING`` times a sweep opened it
+    fleet: int | None = None  #: number of the fleet event it is a member of
 
     @property
     def standing(self) -> Standing:

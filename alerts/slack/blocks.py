@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from alerts.alert import AlertEvent, AlertKind, AlertLine, AlertReason, AlertStory, Message, ThreadLine
 from alerts.slack.limits import size_of_blocks
 from baselines.severity import Severity, worst
+from rules.lifecycle import State
 from rules.quiet import Quiet
 
 LONGEST_TEXT = 300
@@ -59,8 +60,8 @@ Element = dict[str, Any]
 def render(story: AlertStory) -> Message:
     """The message of one revision: text, blocks, and what its thread gains."""
     lines = sorted(story.lines, key=lambda line: line.severity.rank)  # stable: a line keeps its place for good
-    is_detailed = len(lines) == 1 and story.kind not in (AlertKind.SUMMARY, AlertKind.WAIVER)
-    told = lines if is_detailed else _worth_telling(lines, story.kind)
+    is_detailed = len(lines) == 1 and story.kind not in (AlertKind.SUMMARY, AlertKind.WAIVER, AlertKind.FLEET)
+    told = lines if is_detailed else _worth_telling(lines, story)
     blocks = _blocks(story, lines, told, is_detailed=is_detailed)
     while size_of_blocks(blocks) > LONGEST_BLOCKS and told:
         told = told[:-1]
@@ -144,6 +145,9 @@ def _blocks(
 def _header(story: AlertStory, lines: Sequence[AlertLine]) -> str:
     still_open = [line for line in lines if not line.is_resolved]
     is_settled = bool(lines) and not still_open
+    if story.kind is AlertKind.FLEET:
+        part = f"{len(still_open):,} of " if len(still_open) < len(lines) else ""
+        return f"{RESOLVED} Resolved · {story.target}" if is_settled else f"{part}{story.target} · same change"
     if story.kind is AlertKind.PROPOSAL:
         what = f"{RESOLVED} Settled" if is_settled else "Approval wanted"
     elif story.kind is AlertKind.NOT_READ:
@@ -237,16 +241,25 @@ def _overview(story: AlertStory, lines: Sequence[AlertLine], told: Sequence[Aler
     return body
 
 
-def _worth_telling(lines: Sequence[AlertLine], kind: AlertKind) -> Sequence[AlertLine]:
+def _event_of(story: AlertStory) -> int | None:
+    """The fleet event that all of a message is part of."""
+    events = {line.fleet for line in story.lines}
+    return events.pop() if story.kind is not AlertKind.FLEET and len(events) == 1 else None
+
+
+def _worth_telling(lines: Sequence[AlertLine], story: AlertStory) -> Sequence[AlertLine]:
     """The worst lines, open ones before resolved ones, in the order they always had.
 
     Lines that tell of the same rule as one above are only counted: the one above says how many.
     """
+    if _event_of(story) is not None:
+        return lines[:1]  # told there
     firsts = [line for line in lines if not line.like_another]
     if len(lines) > FEWEST_LINES and len(firsts) < len(lines):
         lines = firsts
     urgent = sum(line.severity.at_least(Severity.HIGH) for line in lines)
-    most = MOST_LINES if kind is AlertKind.SUMMARY else max(FEWEST_LINES, min(MOST_LINES, urgent))
+    most = MOST_LINES if story.kind is AlertKind.SUMMARY else max(FEWEST_LINES, min(MOST_LINES, urgent))
+    most = FEWEST_LINES if story.kind is AlertKind.FLEET else most
     if len(lines) <= most + 1:  # "and 1 more" is no shorter than the line itself
         return lines
     places = sorted(range(len(lines)), key=lambda place: lines[place].is_resolved)  # stable: the worst first
@@ -287,12 +300,14 @@ def _state(story: AlertStory, line: AlertLine) -> list[Element]:
     """What a line gains after its sentence: healed, acknowledged, back again."""
     if line.is_resolved:
         return [_t(f" {RESOLVED} {_resolution(line)}"), *_at(story, line.changed_at)]
+    is_part = line.fleet is not None and story.kind is not AlertKind.FLEET
+    part = [_t(f" Part of fleet event {line.fleet}: it came on other targets too.")] if is_part else []
     quiet = [_t(f" {_capital(_expected(story, line.quiet))}.")] if line.quiet is not None else []
     back = [_t(f" {_back(line)}")] if line.times_opened > 1 else []
     whose = [_t(f" Assigned to {visible(line.assignee, LONGEST_VALUE)}.")] if line.assignee else []
     if line.state == "acknowledged":
-        return [*back, *quiet, *whose, _t(f" Acknowledged{_by(line.by)}"), *_at(story, line.changed_at)]
-    return [*back, *quiet, *whose]
+        return [*part, *back, *quiet, *whose, _t(f" Acknowledged{_by(line.by)}"), *_at(story, line.changed_at)]
+    return [*part, *back, *quiet, *whose]
 
 
 def _back(line: AlertLine) -> str:
@@ -361,6 +376,7 @@ def _unread(story: AlertStory) -> list[tuple[str, str]]:
 def _foot(story: AlertStory, lines: Sequence[AlertLine]) -> list[Element]:
     token = f"<!date^{int(story.read_at.timestamp())}^{{date_short_pretty}} {{time}}|{_when(story, story.read_at)}>"
     read = f"{'Read' if story.lists_read else 'Tried'} {token} · {_lists(story)}"
+    read = f"As of {token}" if story.kind is AlertKind.FLEET else read
     elements: list[Element] = [{"type": "mrkdwn", "text": read, "verbatim": True}]
     if story.utility.strip():
         elements.append(_plain(story.utility, LONGEST_VALUE))
@@ -384,6 +400,11 @@ def _text(story: AlertStory, lines: Sequence[AlertLine]) -> str:
             if not is_settled:
                 tail = f"{_lists(story)} read. " if story.lists_read else "Nothing can be said about it since then. "
                 tail += _stay_open(story) if story.stay_open else ""
+        case AlertKind.FLEET:
+            lead = "Resolved" if is_settled else _severity(first) if first else ""
+            states = Counter(line.state for line in lines)
+            tail = ", ".join(f"{states[each]:,} {each}" for each in State if states[each]) + "."
+            return _fitted(f"{lead}, many targets:", sentence, tail)
         case AlertKind.PROPOSAL:
             lead = "Settled" if is_settled else "Approval wanted"
         case AlertKind.WAIVER:
@@ -456,6 +477,8 @@ def _page(story: AlertStory) -> str:
     if not story.link:
         return ""
     page = story.page
+    if (event := _event_of(story)) is not None:
+        page = f"fleet-events/{event}"
     if not page and len(story.lines) == 1 and story.kind is AlertKind.FINDINGS:
         page = f"findings/{quote(story.lines[0].number, safe='')}"
     elif not page and story.kind is AlertKind.NOT_READ:
@@ -468,7 +491,7 @@ def _linked(story: AlertStory, line: AlertLine, *, is_bold: bool) -> Element:
     text = visible(line.sentence.strip(), LONGEST_SENTENCE) or line.number
     if not story.link:
         return {"type": "text", "text": f"{text} ({line.number})", **style}
-    is_finding = story.kind in (AlertKind.FINDINGS, AlertKind.SUMMARY)
+    is_finding = story.kind in (AlertKind.FINDINGS, AlertKind.SUMMARY, AlertKind.FLEET)
     url = f"{story.link.rstrip('/')}/findings/{quote(line.number, safe='')}" if is_finding else _page(story)
     return {"type": "link", "url": url, "text": text, **style}
 

@@ -3,18 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.engine import Connection
 
-from alerts.alert import AlertStory
+from alerts.alert import AlertKind, AlertStory
 from alerts.channels import Sent
-from monitor.store.tables import AlertRow, AlertThreadRow
+from monitor.store.tables import AlertRow, AlertThreadRow, FleetEventRow
 from monitor.store.values import from_json, to_json
 from monitor.target import Target
 
 _COLUMNS = AlertRow.__table__.c
 _THREADS = AlertThreadRow.__table__.c
+_EVENTS = FleetEventRow.__table__.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +50,25 @@ class Alerts:
         self._connection.execute(
             update(AlertRow).where(_COLUMNS.id.in_([row.id for row in waiting])).values(state="superseded")
         )
+        state = "suppressed" if self._is_told_by_fleet(channel, story) else "waiting"
         self._connection.execute(
             insert(AlertRow).values(
                 target_id=target.id, channel=channel, key=story.key, revision=story.revision, reason=reason,
-                story=to_json(replace(story, events=(*events, *story.events))), state="waiting", next_try_at=now,
+                story=to_json(replace(story, events=(*events, *story.events))), state=state, next_try_at=now,
                 # An answer may have been lost: tried once, a message is searched for before it is posted.
                 attempts=max((row.attempts for row in waiting), default=0), created_at=now,
             )
         )  # fmt: skip
+
+    def _is_told_by_fleet(self, channel: str, story: AlertStory) -> bool:
+        """True if all of a message that nobody has seen yet stands in this channel in messages of fleet events."""
+        events = {line.fleet for line in story.lines}
+        if not events or None in events or story.kind is AlertKind.FLEET:
+            return False
+        told = select(_EVENTS.id).where(_EVENTS.id.in_(list(events)), _EVENTS.channel == channel)
+        tried = select(_COLUMNS.id).where(_COLUMNS.channel == channel, _COLUMNS.key == story.key, _COLUMNS.attempts > 0)
+        is_unseen = self._connection.execute(tried.limit(1)).first() is None
+        return is_unseen and len(self._connection.execute(told).all()) == len(events)
 
     def last_story(self, channel: str, key: str) -> AlertStory | None:
         """The newest revision of a message, sent or not."""
@@ -66,6 +79,15 @@ class Alerts:
             .limit(1)
         ).scalar()
         return from_json(story, AlertStory) if story is not None else None
+
+    def states_of(self, key: str) -> Sequence[Mapping[str, Any]]:
+        """Every revision of a message, in each channel, oldest first: channel, state, when sent, next try, why not."""
+        rows = self._connection.execute(
+            select(_COLUMNS.channel, _COLUMNS.state, _COLUMNS.sent_at, _COLUMNS.next_try_at, _COLUMNS.error)
+            .where(_COLUMNS.key == key)
+            .order_by(_COLUMNS.channel, _COLUMNS.revision)
+        )
+        return [dict(row._mapping) for row in rows]
 
     def channels_of(self, key: str) -> Sequence[str]:
         """Channels in which a message was said."""

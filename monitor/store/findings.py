@@ -101,6 +101,16 @@ class Findings:
         ).first()
         return (f"{row.tenant}/{row.environment}", _known(row)) if row is not None else None
 
+    def in_fleet(self, events: Collection[int]) -> Sequence[tuple[str, Known]]:
+        """Members of fleet events with their targets' names, as they appeared."""
+        rows = self._connection.execute(
+            select(FindingRow.__table__, _TARGETS.tenant, _TARGETS.environment)
+            .join(TargetRow, _TARGETS.id == _COLUMNS.target_id)
+            .where(_COLUMNS.fleet.in_(list(events)), self._seen)
+            .order_by(_COLUMNS.appeared_at, _COLUMNS.id)
+        )
+        return [(f"{row.tenant}/{row.environment}", _known(row)) for row in rows]
+
     def told_in(self, target: Target, keys: Iterable[str]) -> Sequence[Known]:
         """All findings of a target that were told in these messages."""
         return self._select(_COLUMNS.target_id == target.id, _COLUMNS.alert_key.in_(list(keys)))
@@ -349,7 +359,7 @@ def _known(row: Row[Any]) -> Known:
         row.id, row.number or "", from_json(row.content, Finding), State(row.state), row.opened_at, row.changed_at,
         row.last_seen, row.times_opened, row.version, row.resolution, row.detail, row.by, row.note, row.alert_key,
         from_json(row.quiet, Quiet) if row.quiet else None, from_json(row.hush, Quiet) if row.hush else None,
-        row.assignee, tuple(from_json(row.openings, list[datetime])),
+        row.assignee, tuple(from_json(row.openings, list[datetime])), row.fleet,
     )  # fmt: skip
 
 

@@ -233,6 +233,17 @@ class ProposalActRow(Base):
     carried: Mapped[int] = mapped_column(server_default="0")  #: number of the proposal in which it was done
 
 
+class FleetEventRow(Base):
+    """One cause on many targets; its members are the findings that name it."""
+
+    __tablename__ = "fleet_events"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    cause: Mapped[str]  #: JSON of the leading one
+    made_at: Mapped[datetime]
+    channel: Mapped[str]  #: where its message stands
+
+
 class FindingRow(Base):
     """One thing that is or was wrong at a target."""
 
@@ -240,6 +251,8 @@ class FindingRow(Base):
     __table_args__ = (
         UniqueConstraint("target_id", "fingerprint"),
         Index(None, "state", "target_id"),
+        Index(None, "cause", "appeared_at"),
+        Index(None, "fleet"),
         CheckConstraint("state in ('open','acknowledged','resolved')", name="state"),
     )
 
@@ -270,6 +283,9 @@ class FindingRow(Base):
     assignee: Mapped[str] = mapped_column(server_default="")
     openings: Mapped[str] = mapped_column(server_default="[]")  #: JSON of the last times a sweep opened it
     version: Mapped[int] = mapped_column(server_default="1")
+    cause: Mapped[str] = mapped_column(server_default="")  #: what it has in common with others, as it last appeared
+    appeared_at: Mapped[datetime | None]  #: when that was
+    fleet: Mapped[int | None] = mapped_column(ForeignKey("fleet_events.id"))  #: the event it is a member of
 
 
 class FindingEventRow(Base):

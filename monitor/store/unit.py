@@ -19,6 +19,7 @@ from monitor.store.baselines import Baselines
 from monitor.store.counters import Counters
 from monitor.store.engine import open_engine, refuse_other_schema, told_as_store_errors, upgrade
 from monitor.store.findings import Findings
+from monitor.store.fleet import Fleet
 from monitor.store.leases import Leases
 from monitor.store.seen import Tenants
 from monitor.store.snapshots import Snapshots
@@ -38,6 +39,7 @@ class Unit:
         self.baselines = Baselines(connection, self.snapshots, seen)
         self.findings = Findings(connection, seen)
         self.waivers = WaiverStore(connection, seen)
+        self.fleet = Fleet(connection, seen)
         self.alerts = Alerts(connection)
         self.audit = Audit(connection, seen)
         self.leases = Leases(connection)

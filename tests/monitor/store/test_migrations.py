@@ -17,6 +17,8 @@ from monitor.store import migrations
 from monitor.store.engine import current_revision, newest_revision, open_engine, upgrade
 from monitor.store.tables import Base
 from monitor.store.unit import Store
+from rules.findings import Kind
+from rules.fleet import Cause
 from rules.lifecycle import Event, Settlement, Step
 from tests.monitor.store.made import NOW, asked, finding, finished, kept, registered, small, story
 
@@ -97,6 +99,7 @@ def filled(engine: Engine) -> dict[str, int]:
         unit.counters.add("sweeps", {("swa",): 1})
         unit.leases.take("delivery", "w-1", NOW, NOW - NOW)
         unit.targets.pause_all(True, "olga", NOW)
+        unit.fleet.make(Cause(Kind.DRIFT, "", "changed", "tax", "percentage"), "operators", NOW)
     found = rows(engine)
     assert [name for name, count in found.items() if not count] == [], "a table this test does not fill"
     return found

@@ -147,6 +147,15 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_alerts_state_next_try_at"), ["state", "next_try_at"], unique=False)
 
     op.create_table(
+        "fleet_events",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_fleet_events")),
+    )
+
+    op.create_table(
         "findings",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("number", sa.Text(), nullable=True),
@@ -175,13 +184,19 @@ def upgrade() -> None:
         sa.Column("assignee", sa.Text(), server_default="", nullable=False),
         sa.Column("openings", sa.Text(), server_default="[]", nullable=False),
         sa.Column("version", sa.BigInteger(), server_default="1", nullable=False),
+        sa.Column("cause", sa.Text(), server_default="", nullable=False),
+        sa.Column("appeared_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("fleet", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.CheckConstraint("state in ('open','acknowledged','resolved')", name=op.f("ck_findings_state")),
         sa.ForeignKeyConstraint(["target_id"], ["targets.id"], name=op.f("fk_findings_target_id_targets")),
+        sa.ForeignKeyConstraint(["fleet"], ["fleet_events.id"], name=op.f("fk_findings_fleet_fleet_events")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_findings")),
         sa.UniqueConstraint("number", name=op.f("uq_findings_number")),
         sa.UniqueConstraint("target_id", "fingerprint", name=op.f("uq_findings_target_id_fingerprint")),
     )
     with op.batch_alter_table("findings", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_findings_cause_appeared_at"), ["cause", "appeared_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_findings_fleet"), ["fleet"], unique=False)
         batch_op.create_index(batch_op.f("ix_findings_state_target_id"), ["state", "target_id"], unique=False)
 
     op.create_table(
