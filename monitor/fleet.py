@@ -170,13 +170,14 @@ def tell_fleet(
     unit: Unit, target: Target, number: int, deps: Deps, *, reason: AlertReason = AlertReason.CHANGED,
     happened: AlertEvent | None = None,
 ) -> None:  # fmt: skip
-    """Post or edit the message of a fleet event as it stands now, in a transaction that sees all of it.
+    """Post or edit the message of a fleet event as it stands now, with all its members, whoever acted.
 
     Args:
         target: of a member to which something happened.
         happened: what becomes a line in its thread.
     """
-    event, now = fleet_event(unit, number, deps), deps.clock.now()
+    unit, now = unit.as_service(), deps.clock.now()
+    event = fleet_event(unit, number, deps)
     if event is None:
         return
     before = unit.alerts.last_story(event.channel, event.label)

@@ -1,6 +1,5 @@
 """What a person needs to decide about a finding, in one value; and what of it a utility may be told. Pure."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,8 +9,8 @@ from baselines.catalogue import Catalogue
 from baselines.configuration import ConfigObject, Configuration
 from baselines.fingerprints import is_fingerprint
 from baselines.references import Node, ReferenceGraph
+from baselines.values import Canonical
 from rules.drift import PERSONAL
-from rules.findings import Kind
 from rules.lifecycle import Known
 from rules.money import Money
 
@@ -133,6 +132,8 @@ class Explanation:
     mend: Mend
     told: tuple[Told, ...]
     zone: str  #: of the target; for moments as people read them
+    catalogue: Catalogue
+    personal: frozenset[str] = frozenset()  #: names and log-ins of the utility's people, as its users tell them
 
     @property
     def sentence(self) -> str:
@@ -152,7 +153,9 @@ def radius_of(node: Node, graph: ReferenceGraph, consumers: Mapping[str, int]) -
         if name not in _PEOPLE:
             by_type.setdefault(name, []).append(key)
     there = [node, *reached]
-    bears = dict.fromkeys([*there, *(other for each in there if each[0] not in _OF_ALL for other in graph.refers(each))])
+    bears = dict.fromkeys(
+        [*there, *(other for each in there if each[0] not in _OF_ALL for other in graph.refers(each))]
+    )
     categories = [key for name, key in bears if name == CATEGORY]
     is_gone = node not in graph.forward
     return Radius(
@@ -191,7 +194,9 @@ def possible_actors(
     notes = []
     if name and at is not None and window.holds(at):
         held = "" if holders is None else ", with" if _is_one_of(name, holders) else ", without"
-        because = f"SMART360's own stamp on the object, {stamp}{f'{held} edit on {privilege}' if held and privilege else ''}"
+        because = (
+            f"SMART360's own stamp on the object, {stamp}{f'{held} edit on {privilege}' if held and privilege else ''}"
+        )
         possible.append(PossibleActor(name, because))
     elif name:
         notes.append("SMART360's stamp on the object is not from that time.")
@@ -228,7 +233,7 @@ def _holders(configuration: Configuration, privilege: str, day: date) -> tuple[l
     module = privilege.split(".")[0]
     roles = {
         each.key for each in active("role")
-        if each.key in edits or module in (each.values.get("full_access_modules") or [])
+        if each.key in edits or module in _listed(each.values.get("full_access_modules"))
     }  # fmt: skip
     today = day.isoformat()
     given = {
@@ -240,6 +245,10 @@ def _holders(configuration: Configuration, privilege: str, day: date) -> tuple[l
     there = [each.key for each in configuration.objects("user") if each.values.get("status") == "active"]
     held = [login for login in there if login in given]
     return held, {given[login] for login in held}
+
+
+def _listed(value: Canonical) -> list[Canonical]:
+    return value if isinstance(value, list) else []
 
 
 def note_for_utility(explanation: Explanation, when: Callable[[datetime], str]) -> str:
@@ -266,7 +275,10 @@ def note_for_utility(explanation: Explanation, when: Callable[[datetime], str]) 
         lines.append(f"Cost: {explanation.money}")
     lines.append(f"How to mend it: {finding.fix}")
     lines.append("It is seen and closed by itself at the next reading.")
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    for name in sorted(explanation.personal, key=len, reverse=True):
+        text = text.replace(name, PERSONAL)
+    return text
 
 
 def told_value(value: Any) -> str:

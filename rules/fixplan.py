@@ -19,6 +19,7 @@ from baselines.configuration import Configuration
 from baselines.coverage import LIST_GAPS
 from baselines.fields import Op
 from baselines.fingerprints import is_fingerprint
+from baselines.references import references_of
 from baselines.values import Canonical, scalar_text
 from rules.drift import PERSONAL, field_of, masked, worded
 from rules.facts import FIRST_READ
@@ -248,11 +249,7 @@ class _Planner:
         name, key, _ = draft.place
         found = configuration.named(name, key) if key else None
         values = found.values if found is not None else {}
-        for each in self.catalogue.types[name].references():
-            value = values.get(each.name)
-            for item in value if isinstance(value, list) else [value]:
-                if isinstance(item, str):
-                    yield each.target, item
+        return (there for _, there in references_of(self.catalogue.types[name], values))
 
     def ordered(self) -> list[_Draft]:
         """By place in the catalogue, each after what it needs."""

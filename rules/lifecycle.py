@@ -138,6 +138,7 @@ def state_words(known: Known, when: Callable[[datetime], str], now: datetime) ->
         words = []
     words += [known.quiet.words(when, now)] if known.quiet is not None else []
     words += [f"assigned to {known.assignee}"] if known.assignee else []
+    words += [f"part of fleet-{known.fleet}"] if known.fleet is not None else []
     words += [f"flapping, opened {known.times_opened} times"] if known.is_flapping else []
     return ", ".join(words)
 

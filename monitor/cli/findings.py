@@ -15,7 +15,7 @@ from monitor.cli.context import deps
 from monitor.cli.tenants import AsOption, OutputOption, TargetName
 from monitor.deps import Deps
 from monitor.errors import NotFound
-from monitor.reports.items import finding_in_full, finding_item, plan_head, step_item
+from monitor.reports.items import finding_in_full, finding_item, fleet_item, plan_head, step_item
 from monitor.store.unit import Unit
 from rules.lifecycle import Known, State, state_words
 from rules.precision import Mark, latest
@@ -109,16 +109,31 @@ def list_findings(
 
 
 @app.command()
-def show(number: Number, output: OutputOption = tell.Output.TABLE) -> None:
-    """Show a finding: what, evidence, why, how to mend it, its history.
+def show(
+    number: Number,
+    for_utility: Annotated[
+        bool, typer.Option("--for-utility", help="As plain text for the utility: no secrets, no names of people.")
+    ] = False,
+    output: OutputOption = tell.Output.TABLE,
+) -> None:
+    """Show a finding: what, evidence, since when, who may have done it, what depends on it, how to mend it, who knows.
 
     Example: smart360-monitor findings show 7F3K
     """
+    from monitor.explain import explain
+    from monitor.reports.items import clock
+    from monitor.reports.table import explanation_lines
+    from rules.explain import note_for_utility
+
     wired, target, known, _ = _known(number)
+    explained = explain(number, tell.actor(""), wired, with_plan=not for_utility)
+    if for_utility and explained is not None:
+        tell.result(note_for_utility(explained, lambda at: clock(at, explained.zone)).rstrip())
+        return
     with wired.store.read() as unit:
         history = unit.findings.history(known)
         said = latest(unit.findings.opinions(known=known)).get(known.id, ())
-        item = finding_in_full(unit, target, known)
+        item = finding_in_full(unit, target, known, explained)
     if output is tell.Output.JSON:
         tell.document("finding", {"finding": item})
         return
@@ -146,6 +161,8 @@ def show(number: Number, output: OutputOption = tell.Output.TABLE) -> None:
     if finding.basis:
         tell.result(f"basis   {finding.basis}")
     tell.result(f"mend    {tell.shown_whole(finding.fix)}")
+    for line in explanation_lines(explained, tell.moment) if explained is not None else ():
+        tell.result(tell.shown_whole(line))
     for event in history:
         tell.result(
             f"        {tell.moment(event.at)}  {event.event} {event.by} {tell.shown_whole(event.note)}".rstrip()
@@ -171,15 +188,41 @@ def plan(target: TargetName, output: OutputOption = tell.Output.TABLE) -> None:
 
 
 @app.command()
+def fleet(output: OutputOption = tell.Output.TABLE) -> None:
+    """List what came on many targets at once and is probably one cause, newest first; exit 1 if any of it is open.
+
+    Example: smart360-monitor findings fleet
+    """
+    from monitor.fleet import fleet_events
+
+    wired = deps()
+    with wired.store.read() as unit:
+        found = fleet_events(unit, wired)
+    if output is tell.Output.JSON:
+        tell.document("fleet-events", {"fleet_events": [fleet_item(each) for each in found]})
+    else:
+        tell.table(
+            ["", "event", "severity", "state", "open", "what happened"],
+            [[each.severity.mark, each.label, each.severity, each.state,
+              f"{len(each.open)} of {len(each.members)}", each.sentence] for each in found],
+        )  # fmt: skip
+    raise typer.Exit(1 if any(each.open for each in found) else 0)
+
+
+@app.command()
 def ack(
     number: Number, note: Annotated[str, typer.Option(help="What you do about it.")] = "", by: AsOption = ""
 ) -> None:
-    """Say that you have seen a finding and work on it; its message says so too.
+    """Say that you have seen a finding, or all of a fleet event (fleet-3), and work on it; its messages say so too.
 
     Example: smart360-monitor findings ack 7F3K --note "calling Mei at nine" --as carla
     """
-    from monitor.care import acknowledge
+    from monitor.care import acknowledge, acknowledge_fleet
 
+    if number.startswith("fleet-") and number[6:].isdecimal():
+        done = acknowledge_fleet(int(number[6:]), note, tell.actor(by), deps())
+        tell.result(f"{len(done)} findings of {number} are acknowledged by {done[0].by}.")
+        return
     known = acknowledge(number, note, tell.actor(by), deps())
     tell.result(f"{known.number} is acknowledged by {known.by}.")
 

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from baselines.approval import Act, Baseline, Group, Proposal, Review, change_key
+from monitor.fleet import FleetEvent
 from monitor.plan import TargetPlan
 from monitor.reports.json import change_json
 from monitor.store.unit import Unit
 from monitor.target import Target
+from rules.explain import Explanation, note_for_utility
 from rules.fixplan import PlanStep
 from rules.lifecycle import Known
 from rules.precision import latest, mark_of
@@ -99,7 +102,7 @@ def finding_item(target: str, known: Known) -> Item:
         "changed_at": moment(known.changed_at), "last_seen": moment(known.last_seen),
         "times_opened": known.times_opened, "by": known.by, "note": known.note, "old": finding.old,
         "new": finding.new, "standing": known.standing, "quiet": _quiet(known.quiet), "assignee": known.assignee,
-        "is_flapping": known.is_flapping,
+        "is_flapping": known.is_flapping, "fleet_event": f"fleet-{known.fleet}" if known.fleet is not None else None,
         "money": finding.money.as_json() if finding.money is not None else None,
         "evidence": [asdict(each) for each in finding.evidence],
     }  # fmt: skip
@@ -130,15 +133,56 @@ def waiver_item(waiver: Waiver, matches: int, now: datetime) -> Item:
     }  # fmt: skip
 
 
-def finding_in_full(unit: Unit, target: str, known: Known) -> Item:
-    """``findings show``: with what people said of it and its history, oldest first."""
+def finding_in_full(unit: Unit, target: str, known: Known, explained: Explanation | None = None) -> Item:
+    """``findings show``: with what people said of it, its history, oldest first, and what helps to decide.
+
+    Args:
+        explained: null where its target is not watched any more.
+    """
     said = latest(unit.findings.opinions(known=known)).get(known.id, ())
     marks = [{"mark": each.mark, "by": each.by, "at": moment(each.at), "reason": each.reason} for each in said]
     events = [
         {"event": each.event, "at": moment(each.at), "by": each.by, "note": each.note}
         for each in unit.findings.history(known)
     ]
-    return {**finding_item(target, known), "mark": mark_of(said), "marks": marks, "history": events}
+    explanation = explanation_item(explained) if explained is not None else None
+    return {
+        **finding_item(target, known), "mark": mark_of(said), "marks": marks, "history": events,
+        "explanation": explanation,
+    }  # fmt: skip
+
+
+def explanation_item(explained: Explanation) -> Item:
+    """When, who may have done it (null to who may not see it), what depends on it, how to mend it, who was told."""
+    window, radius, mend = explained.window, explained.radius, explained.mend
+    return {
+        "values": [asdict(each) for each in explained.values],
+        "window": {"last_right": moment(window.last_right), "first_wrong": moment(window.first_wrong),
+                   "unread": [moment(each) for each in window.unread]},
+        "actors": asdict(explained.actors) if explained.actors is not None else None,
+        "depends": {**asdict(radius), "words": radius.words(explained.catalogue)},
+        "mend": asdict(mend),
+        "told": [{**asdict(each), "at": moment(each.at), "edited_at": moment(each.edited_at)}
+                 for each in explained.told],
+        "note_for_utility": note_for_utility(explained, lambda at: clock(at, explained.zone)),
+    }  # fmt: skip
+
+
+def fleet_item(event: FleetEvent) -> Item:
+    """One line of ``findings fleet``: what is probably one cause, and its members."""
+    first, last = event.moments
+    return {
+        "event": event.label, "sentence": event.sentence, "state": event.state, "severity": event.severity,
+        "cause": asdict(event.cause), "first_at": moment(first), "last_at": moment(last), "channel": event.channel,
+        "targets": sorted(event.by_target), "open": len(event.open),
+        "members": [{"target": name, **_in_short(known)} for name, known in event.members],
+    }  # fmt: skip
+
+
+def clock(at: datetime, zone: str) -> str:
+    """``Tue 24 Nov 06:12 PST``."""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local:%a} {local.day} {local:%b %H:%M %Z}"
 
 
 def step_item(step: PlanStep) -> Item:

@@ -1,6 +1,6 @@
 """Reports for people: findings worst first, each with where, why and how to mend it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from baselines.catalogue import Catalogue
@@ -19,7 +19,10 @@ from rules.pack import Rule
 from rules.packtest import messages_of
 
 if TYPE_CHECKING:  # it opens the store, which commands on files do without
+    from datetime import datetime
+
     from monitor.plan import TargetPlan
+    from rules.explain import Explanation
 
 COLOURS: Final = {"critical": "31;1", "high": "33", "medium": "33;2", "low": "34", "info": "2"}
 NARROW: Final = 60  #: columns; below, rows become blocks (C4)
@@ -279,3 +282,29 @@ def coverage_lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _share(counted: Mapping[str, Any]) -> str:
     return f"{100 * counted['share']:.1f} %" if counted["share"] is not None else "–"
+
+
+def explanation_lines(explained: "Explanation", when: "Callable[[datetime], str]") -> Iterator[str]:
+    """``findings show``: since when, who may have done it, what depends on it, the step, who was told."""
+    window, actors, mend = explained.window, explained.actors, explained.mend
+    right = when(window.last_right) if window.last_right else "in no reading that is kept"
+    wrong = when(window.first_wrong) if window.first_wrong else "in no reading that is kept"
+    unread = f"; {how_many(len(window.unread), 'reading')} between could not say" if window.unread else ""
+    yield f"since   last right {right}; first wrong {wrong}{unread}"
+    if actors is None:
+        yield "who     you may not see who may have done it"
+    else:
+        for each in actors.possible:
+            yield f"who     possible: {each.name} ({each.because})"
+        if actors.holders is not None:
+            roles = f" (roles {', '.join(actors.roles)})" if actors.roles else ""
+            yield f"who     {how_many(actors.holders, 'user')} with edit on {actors.privilege}{roles}"
+        yield f"        {actors.note}"
+    yield f"depends {explained.radius.words(explained.catalogue)}"
+    for line in explained.radius.dangling:
+        yield f"        still refers to it: {line}"
+    if mend.step is not None:
+        after = f", after {', '.join(map(str, mend.blocked_by))}" if mend.blocked_by else ""
+        yield f"step    {mend.step} of the plan: {mend.title}{after}"
+    for told in explained.told:
+        yield f"told    {told.words}"

@@ -1,6 +1,6 @@
 """Snapshots: content-addressed, so what did not change costs one row and no second copy."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -201,6 +201,17 @@ class Snapshots:
         )  # fmt: skip
         return [Judged(row.id, row.taken_at, from_json(row.report, _Report).day, (row.tree, row.form, row.gaps))
                 for row in rows]  # fmt: skip
+
+    def judged_until(self, target: Target, sweep: int, most: int) -> Iterator[tuple[Snapshot, date]]:
+        """Snapshots that a sweep and those before it judged, newest first, each with its day; opened one by one."""
+        rows = self._connection.execute(
+            select(SnapshotRow.__table__, SweepRow.report)
+            .join(SweepRow, SweepRow.id == _SNAPSHOTS.sweep_id)
+            .where(_SNAPSHOTS.target_id == target.id, _SNAPSHOTS.sweep_id <= sweep, SweepRow.report != "{}")
+            .order_by(_SNAPSHOTS.sweep_id.desc())
+            .limit(most)
+        ).all()
+        return ((self._snapshot(row, target), from_json(row.report, _Report).day) for row in rows)
 
     def judged_count(self, target: Target, since: datetime) -> int:
         """How many ``judged`` gives in all."""

@@ -43,6 +43,11 @@ class Unit:
         self.alerts = Alerts(connection)
         self.audit = Audit(connection, seen)
         self.leases = Leases(connection)
+        self._connection = connection
+
+    def as_service(self) -> "Unit":
+        """The same transaction for what the service itself must find: a message tells of all, whoever acted."""
+        return Unit(self._connection)
 
 
 class Store:

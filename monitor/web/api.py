@@ -13,17 +13,20 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response
 
 from monitor.deps import Deps
+from monitor.explain import explain
+from monitor.fleet import fleet_event, fleet_events
 from monitor.plan import plan_of
 from monitor.reports.items import (
     Item,
     finding_in_full,
     finding_item,
+    fleet_item,
     plan_head,
     step_item,
     target_in_full,
     target_item,
 )
-from monitor.web.frame import seen_by
+from monitor.web.frame import actor_of, seen_by
 from rules.waivers import as_of
 
 BASE: Final = "/api/v1"
@@ -119,7 +122,24 @@ def create_api(deps: Deps) -> APIRouter:
             if found is None:
                 raise HTTPException(404, "There is nothing here that you may see.")
             ((name, known),) = as_of([found], unit.waivers.in_force(deps.clock.now()), deps.clock.now())
-            return JSONResponse(finding_in_full(unit, name, known))
+        explained = explain(number, actor_of(request), deps)
+        with deps.store.read(seen_by(request)) as unit:
+            return JSONResponse(finding_in_full(unit, name, known, explained))
+
+    @api.get("/fleet-events", summary="One cause on many targets, newest first")
+    def fleet(request: Request, limit: Limit = 50, cursor: Cursor = "") -> JSONResponse:
+        with deps.store.read(seen_by(request)) as unit:
+            events = fleet_events(unit, deps, most=limit + 1, before=_number_before(cursor))
+        shown, following = page(events, lambda each: [-each.number], limit, cursor)
+        return answer("fleet_events", [fleet_item(each) for each in shown], following)
+
+    @api.get("/fleet-events/{number}", summary="One fleet event with its members")
+    def event(request: Request, number: int) -> JSONResponse:
+        with deps.store.read(seen_by(request)) as unit:
+            found = fleet_event(unit, number, deps)
+        if found is None:
+            raise HTTPException(404, "There is nothing here that you may see.")
+        return JSONResponse(fleet_item(found))
 
     return api
 
@@ -127,6 +147,14 @@ def create_api(deps: Deps) -> APIRouter:
 def answer(noun: str, items: list[Item], following: str | None, head: Mapping[str, Any] | None = None) -> JSONResponse:
     """A list under its noun, with where it goes on: null at its end."""
     return JSONResponse({**(head or {}), noun: items, "next_cursor": following})
+
+
+def _number_before(cursor: str) -> int | None:
+    """The number of the event that a cursor stands on; None where it is none (``page`` refuses it)."""
+    try:
+        return -int(orjson.loads(base64.urlsafe_b64decode(cursor))[0]) if cursor else None
+    except (ValueError, TypeError, LookupError):
+        return None
 
 
 def page(several: Iterable[T], place: Callable[[T], list[Any]], limit: int, cursor: str) -> tuple[list[T], str | None]:
