@@ -223,7 +223,7 @@ def _told(unit: Unit, target: Target, known: Known, deps: Deps) -> tuple[Told, .
     now = deps.clock.now()
 
     def when(at: datetime) -> str:
-        return _clock(at, target.definition.time_zone, now)
+        return _clock(at, target.definition.time_zone, known.opened_at)
 
     told = [*_channels(unit.alerts.states_of(known.alert_key), when)] if known.alert_key else []
     if known.fleet is not None:
@@ -258,7 +258,7 @@ def _channel(channel: str, revisions: Sequence[Mapping[str, Any]], when: Any, of
     return Told(channel, "sent", words, first, latest)
 
 
-def _clock(at: datetime, zone: str, now: datetime) -> str:
-    """``06:13``; with the day where that is another one."""
-    local, today = (each.astimezone(ZoneInfo(zone)) for each in (at, now))
-    return f"{local:%H:%M}" if local.date() == today.date() else f"{local.day} {local:%b %H:%M}"
+def _clock(at: datetime, zone: str, opened: datetime) -> str:
+    """``06:13`` on the day on which the finding was opened; else with the day."""
+    local, first = (each.astimezone(ZoneInfo(zone)) for each in (at, opened))
+    return f"{local:%H:%M}" if local.date() == first.date() else f"{local.day} {local:%b %H:%M}"

@@ -6,12 +6,15 @@ import pytest
 
 from monitor.errors import NotFound, UnknownTarget
 from monitor.waivers import matches_of
+from rules.findings import Kind
+from rules.fleet import Cause
 from rules.lifecycle import Event, Step
 from rules.precision import Mark
 from rules.waivers import WaiverState
 from tests.monitor.store.made import NOW, asked, finding, kept, registered, small
 from tests.monitor.store.test_findings import applied
 
+CAUSE = Cause(Kind.DRIFT, "", "changed", "service_plan", "rates[].rate")
 SWA = frozenset({"swa"})
 
 
@@ -77,3 +80,18 @@ def test_no_count_includes_what_is_of_others(store, theirs):
         for part in (unit, service):
             (precision,) = part.findings.precisions().values()
             assert precision.found == precision.useful == len(part.findings.opinions()) == (1 if part is unit else 2)
+
+
+def test_of_a_fleet_event_only_the_own_members_are_found_and_counted(store, theirs):
+    with store.write() as unit:
+        event = unit.fleet.make(CAUSE, "operators", NOW)
+        known = [known for _, known in unit.findings.open()]
+        unit.fleet.appeared({each.id: CAUSE for each in known}, NOW)
+        unit.fleet.join(event, [each.id for each in known])
+        alone = unit.fleet.make(CAUSE, "operators", NOW)
+        unit.fleet.appeared({known[1].id: CAUSE}, NOW)
+        unit.fleet.join(alone, [known[1].id])
+    with store.read(SWA) as unit:
+        assert [name for name, _ in unit.findings.in_fleet([event, alone])] == ["swa/production"]
+        assert [each.number for each in unit.fleet.all(most=10)] == [event]
+        assert (unit.fleet.numbered(alone), unit.fleet.moments([alone])) == (None, {})

@@ -15,6 +15,8 @@ from monitor.settings import Settings
 from monitor.store.unit import Store
 from monitor.sweep import sweep
 from monitor.web.app import HEADERS, create_app, serve_in_thread
+from rules.findings import Kind
+from rules.fleet import Cause
 from tests.command import command
 from tests.reliability.test_process import registered
 from tests.stories.test_check import applied
@@ -83,6 +85,47 @@ def test_items_are_those_of_the_command_line(installed):
     )
 
 
+def test_a_finding_comes_with_what_helps_to_decide_and_a_note_for_the_utility(installed):
+    client = installed[0]
+    listed = whole(client, f"{TARGET}/findings", "findings", 200)
+    (drift,) = [each for each in listed if (each["kind"], each["key"]) == ("drift", "RES-VAR") and each["old"] == "4.1"]
+    found = client.get(f"/api/v1/findings/{drift['number']}").json()["explanation"]
+    assert found["window"]["last_right"] <= found["window"]["first_wrong"]
+    assert found["actors"]["privilege"] == "BX.plans"
+    assert found["depends"]["areas"]
+    assert (found["mend"]["value"], found["mend"]["step"] is None) == (drift["old"], False)
+    assert found["told"][0]["state"] == "waiting"
+    note = command(
+        installed[1], "findings", "show", drift["number"], "--for-utility", SMART360_DATABASE_URL=installed[2]
+    ).out
+    assert note == found["note_for_utility"]
+    shown = command(installed[1], "findings", "show", drift["number"], SMART360_DATABASE_URL=installed[2]).out
+    for word in ("since   last right", "with edit on BX.plans", "depends ", "of the plan: ", "told    waiting"):
+        assert word in shown
+
+
+def test_fleet_events_are_those_of_the_command_line_page_by_page(installed):
+    client, home, url, deps = installed
+    cause = Cause(Kind.DRIFT, "", "changed", "service_plan", "rates[].rate")
+    with deps.store.write() as unit:
+        for _, known in unit.findings.open()[:3]:
+            event = unit.fleet.make(cause, "operators", NOW)
+            unit.fleet.appeared({known.id: cause}, NOW)
+            unit.fleet.join(event, [known.id])
+    listed = told(installed, "findings", "fleet")
+    assert (listed.code, listed.report["format"]) == (1, "smart360-monitor/fleet-events/1")
+    assert whole(client, "/api/v1/fleet-events", "fleet_events", 2) == listed.report["fleet_events"]
+    assert client.get(f"/api/v1/fleet-events/{event}").json() == listed.report["fleet_events"][0]
+    assert client.get("/api/v1/fleet-events/99").status_code == 404
+    assert f"fleet-{event}" in command(home, "findings", "list", SMART360_DATABASE_URL=url).out
+    done = command(home, "findings", "ack", f"fleet-{event}", "--as", "carla", SMART360_DATABASE_URL=url)
+    assert "1 findings of" in done.out
+    again = command(home, "findings", "ack", f"fleet-{event}", "--as", "carla", SMART360_DATABASE_URL=url)
+    assert again.code == 2
+    with deps.store.write() as unit:
+        unit.fleet.appeared({known.id: cause for _, known in unit.findings.open()[:3]}, NOW)
+
+
 def test_the_plan_of_the_api_the_command_and_the_page_have_the_same_steps(installed):
     client = installed[0]
     steps = client.get(f"{TARGET}/plan", params={"limit": 200}).json()["steps"]
@@ -146,7 +189,7 @@ def test_the_api_describes_itself(installed):
     assert described["openapi"].startswith("3.1")
     assert {each.removeprefix("/api/v1") for each in described["paths"]} == {
         "/targets", "/targets/{tenant}/{environment}", "/targets/{tenant}/{environment}/findings",
-        "/targets/{tenant}/{environment}/plan", "/findings/{number}",
+        "/targets/{tenant}/{environment}/plan", "/findings/{number}", "/fleet-events", "/fleet-events/{number}",
     }  # fmt: skip
     for path, methods in described["paths"].items():
         assert set(methods) == {"get"}, path
