@@ -145,6 +145,25 @@ PROPOSAL = replace(
     ),
 )
 
+FLEET = replace(
+    STORY,
+    key="fleet-3",
+    kind=AlertKind.FLEET,
+    target="31 targets",
+    utility="",
+    zone="UTC",
+    headline="31 targets lost notification_template.language, seen between 02:00 and 02:15 UTC. "
+    "Probably a release of SMART360.",
+    page="fleet-events/3",
+    lines=tuple(
+        replace(RATE, number=f"F{place:03d}", severity=Severity.HIGH, money="", fleet=3,
+                sentence=f"t{place:02d}/production: Template BILL-READY: language is nothing instead of en.")
+        for place in range(31)
+    ),
+    readiness=None,
+    readiness_before=None,
+)  # fmt: skip
+
 _MENDED = tuple(healed(line) if place != 2 else line for place, line in enumerate(many()))
 _EVENTS = tuple(event(AlertReason.RESOLVED, line.number) for line in _MENDED if line.is_resolved)
 
@@ -185,5 +204,9 @@ FORMS: dict[str, AlertStory] = {
     ),
     "very-many": replace(STORY, kind=AlertKind.SUMMARY, lines=many(240)),
     "proposal": PROPOSAL,
+    "fleet": FLEET,
+    "fleet-partly-healed": replace(FLEET, revision=9, lines=(*map(healed, FLEET.lines[:7]), *FLEET.lines[7:])),
+    "fleet-resolved": replace(FLEET, revision=40, lines=tuple(map(healed, FLEET.lines))),
+    "part-of-a-fleet-event": replace(STORY, lines=(replace(RATE, fleet=3),)),
     "without-pages": replace(STORY, link="", lines=many(3)),
 }
