@@ -1,6 +1,7 @@
 """One cause on many targets over real HTTP and in both stores: one event, one message, one acknowledgement."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -210,6 +211,14 @@ def test_the_same_change_much_later_is_a_story_of_its_own(utilities):
     utilities.change([2])
     utilities.all_swept()
     assert utilities.events() == []
+
+
+def test_sweeps_that_end_at_the_same_moment_make_one_event(utilities):
+    utilities.change(range(5))
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(utilities.watching.sweep, utilities.targets))
+    (event,) = utilities.events()
+    assert set(event.by_target) == {target.name for target in utilities.targets}
 
 
 def test_what_everyone_finds_at_the_first_reading_is_no_event(tmp_path, store, worlds):
