@@ -54,7 +54,7 @@ def said(utility: Utility) -> list[str]:
 
 def threads(utility: Utility) -> list[str]:
     found = utility.slack.client.get("/standin/messages").json()
-    return [each["text"] for each in found if each["thread_ts"]]
+    return [each["text"] for each in found if each["thread_ts"] and not each["is_deleted"]]
 
 
 def now_of(utility: Utility, key: str = "ULF-PDX"):
