@@ -331,7 +331,7 @@ def _announced(story: AlertStory, lines: Sequence[AlertLine]) -> list[Element]:
     most = sorted(story.announced, key=lambda each: -each[1])[:MOST_QUIET]
     told = [f"{count:,} more {'is' if count == 1 else 'are'} {_expected(story, each)}." for each, count in most]
     rest = sum(count for _, count in story.announced) - sum(count for _, count in most)
-    told += [f"{rest:,} more are quiet for other reasons."] if rest else []
+    told += [f"{rest:,} more {'is' if rest == 1 else 'are'} quiet for other reasons."] if rest else []
     return [_section(_t(" ".join(told)))] if told else []
 
 

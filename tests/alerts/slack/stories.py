@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from alerts.alert import AlertEvent, AlertKind, AlertLine, AlertReason, AlertStory
 from baselines.severity import Severity
+from rules.quiet import Quiet, Standing
 
 ZONE = "America/Los_Angeles"
 READ_AT = datetime(2026, 11, 24, 6, 12, tzinfo=ZoneInfo(ZONE))
@@ -66,6 +67,13 @@ STORY = AlertStory(
     objects=1204,
     rules=299,
 )
+
+
+SNOOZED = Quiet("mended on Thursday", "", READ_AT + timedelta(days=3, hours=2), "Carla Lindqvist", Standing.SNOOZED)
+WAIVED = Quiet(
+    "the council decides in January", "CHG-7", READ_AT.replace(month=12, day=15, hour=0, minute=0), "Olga Brandt",
+    Standing.WAIVED, 3,
+)  # fmt: skip
 
 
 def healed(line: AlertLine, hours: int = 6) -> AlertLine:
@@ -208,5 +216,27 @@ FORMS: dict[str, AlertStory] = {
     "fleet-partly-healed": replace(FLEET, revision=9, lines=(*map(healed, FLEET.lines[:7]), *FLEET.lines[7:])),
     "fleet-resolved": replace(FLEET, revision=40, lines=tuple(map(healed, FLEET.lines))),
     "part-of-a-fleet-event": replace(STORY, lines=(replace(RATE, fleet=3),)),
+    "one-snoozed": replace(
+        STORY,
+        revision=2,
+        lines=(replace(RATE, quiet=SNOOZED, assignee="Mei Lin"),),
+        events=(event(AlertReason.SNOOZED, "7F3K", by="Carla Lindqvist", note="mended on Thursday"),),
+    ),
+    "one-waived": replace(STORY, revision=2, lines=(replace(RULE, quiet=WAIVED),)),
+    "one-snooze-over": replace(STORY, headline="The snooze is over, and this is still wrong."),
+    "one-flapping": replace(
+        STORY,
+        revision=4,
+        lines=(replace(RATE, times_opened=4, is_flapping=True),),
+        events=(event(AlertReason.REOPENED, "7F3K"),),
+    ),
+    "waiver-ends": replace(
+        STORY,
+        key="swa/production:waiver-3:1",
+        kind=AlertKind.WAIVER,
+        lines=(replace(RULE, quiet=WAIVED),),
+        headline="Waiver 3 ends Tue 15 Dec 00:00 PST: the council decides in January.",
+        announced=((WAIVED, 7), (SNOOZED, 4), (replace(WAIVED, waiver=4), 2), (replace(WAIVED, waiver=5), 1)),
+    ),
     "without-pages": replace(STORY, link="", lines=many(3)),
 }
