@@ -14,6 +14,8 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 from zoneinfo import available_timezones
 
+from cronsim import CronSim, CronSimError
+
 from baselines.catalogue import Field, FieldType
 from baselines.document import FORBIDDEN, scalar_value
 from baselines.errors import shown
@@ -214,8 +216,17 @@ def duration(raw: Raw) -> str:
 
 
 def cron(raw: Raw) -> str:
-    """Five fields with single spaces; whether it ever fires is a rule's question."""
+    """Five fields with single spaces; whether they can be read is told by :func:`is_allowed`."""
     return " ".join(text(raw).split())
+
+
+def is_cron(value: str) -> bool:
+    """True for five crontab fields that name some day: no hour 25, no 30 February."""
+    try:
+        CronSim(value, datetime(2000, 1, 1, tzinfo=UTC))
+    except CronSimError:
+        return False
+    return len(value.split()) == 5  # six would begin with seconds
 
 
 def reference(raw: Raw) -> str:
@@ -329,6 +340,8 @@ def is_allowed(field: Field, value: Canonical) -> bool:
             return re.fullmatch(r"[A-Z]{3}", value) is not None
         case FieldType.TIMEZONE:
             return value in _zones()
+        case FieldType.CRON:
+            return is_cron(value)
     return True
 
 

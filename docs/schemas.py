@@ -247,7 +247,12 @@ def _pack() -> Schema:
         "name": filled, "parameters": parameters, "given": _mapping(objects),
         "finds": {"type": "array", "items": {"type": "object"}},
     })  # fmt: skip
-    head: Schema = {"pack": filled, "version": filled, "title": TEXT, "requires": {}}
+    head: Schema = {
+        "pack": filled,
+        "version": filled,
+        "title": TEXT,
+        "requires": {"type": "object", "additionalProperties": filled},
+    }
     return {
         "title": "Rule pack, or the rules of a module in a pack's folder",
         **_mapping({**head, "applies": applies, "rules": {"type": "array", "items": _ref("rule")}}),

@@ -157,6 +157,12 @@ class Rule:
         return replace(self, parameters={**self.parameters, **values})
 
 
+def _version(text: str) -> tuple[int, ...]:
+    """``1.10.0`` so that it sorts; empty where it is none. What follows the numbers does not count."""
+    numbers = re.match(r"\d+(\.\d+)*", text)
+    return tuple(int(part) for part in numbers[0].split(".")) if numbers else ()
+
+
 def _literal(value: str | int) -> str:
     return orjson.dumps(value).decode()
 
@@ -206,23 +212,27 @@ def shipped_packs() -> Packs:
         return load_packs(sorted(each for each in path.iterdir() if each.is_dir()), load_catalogue())
 
 
-def load_packs(paths: Iterable[Path | str], catalogue: Catalogue, *, beside: Packs | None = None) -> Packs:
+def load_packs(
+    paths: Iterable[Path | str], catalogue: Catalogue, *, beside: Packs | None = None, installed: Packs | None = None
+) -> Packs:
     """Packs from files or folders.
 
     Args:
         paths: of the packs.
         catalogue: against which their expressions are checked.
         beside: packs they are used together with; they come first in what is returned.
+        installed: packs that what they require may be among, where they are tried alone.
 
     Raises:
         InvalidPack: with file and line of every mistake in all of them.
     """
     others = beside.packs if beside is not None else ()
     loader = _Loader(catalogue, {rule.id: f"{rule.file}:{rule.line}" for pack in others for rule in pack.rules})
-    packs = [loader.pack(Path(path)) for path in paths]
+    packs = tuple(pack for path in paths if (pack := loader.pack(Path(path))) is not None)
+    loader.refuse_unmet((*others, *packs, *(installed.packs if installed is not None else ())))
     if loader.mistakes:
         raise InvalidPack(loader.mistakes)
-    return Packs((*others, *(pack for pack in packs if pack is not None)))
+    return Packs((*others, *packs))
 
 
 class _Loader:
@@ -232,6 +242,7 @@ class _Loader:
         self.catalogue, self.seen = catalogue, seen
         self.language: Language = language_of(catalogue)
         self.mistakes: list[Mistake] = []
+        self.required: list[tuple[str, document.Node, str, str]] = []  #: file, place, pack, version at least
         self.rules_met = len(seen)
         self.file = ""
         self.source: list[str] = []  #: lines of the file
@@ -265,6 +276,7 @@ class _Loader:
         if not name or not version:
             self.mistake(first, "", "missing_key", "pack and version are needed.", "Add them at the top.")
             return None
+        self.requires(first)
         everywhere = self.applies(first)
         rules: list[Rule] = []
         for file_name, source, tree in trees:
@@ -300,6 +312,32 @@ class _Loader:
         for key in node.items.keys() - known:
             mend = did_you_mean(key, known, f"Known: {', '.join(sorted(known))}.")
             self.mistake(node.keys[key], path, "unknown_key", f"Unknown key {shown(key)}.", mend)
+
+    def requires(self, node: document.Mapping) -> None:
+        """Keep what a pack requires: other packs by name, each with the version it needs at least."""
+        found = node.items.get("requires")
+        if found is None:
+            return
+        if not isinstance(found, document.Mapping) or not all(_version(self.text(found, key)) for key in found.items):
+            what = "requires: names packs, each with the version it needs at least."
+            self.mistake(found, "requires", "bad_value", what, 'Write {smart360-core: "1.0.0"}.')
+            return
+        for key, each in found.items.items():
+            self.required.append((self.file, each, key, self.text(found, key)))
+
+    def refuse_unmet(self, packs: Sequence[Pack]) -> None:
+        """Refuse packs whose required packs are not there, or too old."""
+        versions: dict[str, str] = {pack.name: pack.version for pack in reversed(packs)}
+        for file, node, name, least in self.required:
+            self.file = file
+            there = versions.get(name)
+            if there is not None and _version(there) >= _version(least):
+                continue
+            what = f"It requires {shown(name)} {least} or later, " + (
+                f"and {there} is loaded." if there is not None else "which is not loaded."
+            )
+            mend = did_you_mean(name, versions, "Load it beside this pack, or correct the name.")
+            self.mistake(node, f"requires.{name}", "pack_required", what, mend if there is None else "Load that one.")
 
     def applies(self, node: document.Mapping) -> tuple[Applies, ...]:
         found = node.items.get("applies")
@@ -476,6 +514,8 @@ class _Loader:
     def refused(self, node: document.Node, path: str, why: Refused, *, code: str = "", inside: str = "") -> None:
         line, column = self.place(node, *why.offset, inside)
         mend = f"Did you mean {why.near}?" if why.near else "See docs/reference/expressions.md."
+        if why.code == "unknown_name" and not why.near:
+            mend += " Fields and types that an overlay adds are not known to packs, which hold for every target."
         self.mistakes.append(Mistake(self.file, line, column, path, code or why.code, why.what, mend))
 
     def place(self, node: document.Node, line: int, column: int, inside: str) -> tuple[int, int]:

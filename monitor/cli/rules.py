@@ -129,7 +129,7 @@ def run_pack_tests(
     from rules.packtest import refuse_over_budget, run_tests
 
     wired = deps()
-    packs = load_packs(paths, wired.catalogue) if paths else wired.packs
+    packs = load_packs(paths, wired.catalogue, installed=wired.packs) if paths else wired.packs
     total = sum(len(rule.tests) for rule in packs.rules)
     outcomes = list(tell.counted(run_tests(packs, wired.catalogue), "tests of rules", total))
     refuse_over_budget(outcomes)
@@ -248,7 +248,7 @@ def _pack(named: str) -> "Pack":
 
     wired = deps()
     installed = [each for each in wired.packs.packs if each.name == named and not Path(named).exists()]
-    return (installed or load_packs([named], wired.catalogue).packs)[0]
+    return (installed or load_packs([named], wired.catalogue, installed=wired.packs).packs)[0]
 
 
 def _print_backtest(made: "Backtest") -> None:

@@ -429,3 +429,50 @@ def test_a_refused_pack_judges_nothing(tmp_path):
     done = command(tmp_path, "check", tmp_path / "swa.yaml", "--packs", path)
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines()[-1] == "1 mistake, nothing was done."
+
+
+def requiring(folder: Path, requires: object, name: str = "own.yaml", **head: str) -> Path:
+    path = pack(folder, {**RULE, "id": f"consumer.{name.split('.')[0]}"}, name=name)
+    content = yaml.safe_load(path.read_text()) | head | ({"requires": requires} if requires else {})
+    path.write_text(yaml.safe_dump(content, sort_keys=False, width=10_000))
+    return path
+
+
+@pytest.mark.parametrize(("requires", "told"), [
+    pytest.param({"smart360-core": "1.0.0"}, "", id="the version that is there"),
+    pytest.param({"smart360-core": "1.0"}, "", id="an older one"),
+    pytest.param({"smart360-core": "1.10.0"}, "It requires smart360-core 1.10.0 or later, and 1.0.0 is loaded."
+                 " Mend: Load that one.", id="a newer one"),
+    pytest.param({"smart360-cor": "1.0.0"}, "It requires smart360-cor 1.0.0 or later, which is not loaded."
+                 " Mend: Did you mean smart360-core?", id="a name that is not there"),
+    pytest.param(["smart360-core"], 'requires: names packs, each with the version it needs at least.'
+                 ' Mend: Write {smart360-core: "1.0.0"}.', id="a list"),
+    pytest.param({"smart360-core": "newest"}, 'requires: names packs, each with the version it needs at least.'
+                 ' Mend: Write {smart360-core: "1.0.0"}.', id="no version"),
+])  # fmt: skip
+def test_a_pack_is_refused_whose_required_packs_are_not_loaded_with_file_and_line(tmp_path, requires, told):
+    path = requiring(tmp_path, requires)
+    line = next(number for number, each in enumerate(path.read_text().splitlines(), 1) if each.startswith("requires"))
+    for way in ({"beside": shipped_packs()}, {"installed": shipped_packs()}):
+        if not told:
+            assert load_packs([path], CATALOGUE, **way).packs[-1].name == "own"
+            continue
+        with pytest.raises(InvalidPack) as refused:
+            load_packs([path], CATALOGUE, **way)
+        (mistake,) = refused.value.mistakes
+        assert (mistake.file, mistake.what + " Mend: " + mistake.mend) == (str(path), told)
+        assert mistake.line in (line, line + 1)
+
+
+def test_packs_that_are_loaded_together_may_require_one_another(tmp_path):
+    one = requiring(tmp_path, {"other": "2"}, "one.yaml", pack="one")
+    other = requiring(tmp_path, None, "other.yaml", pack="other", version="2.0.1")
+    assert [each.name for each in load_packs([one, other], CATALOGUE).packs] == ["one", "other"]
+    with pytest.raises(InvalidPack):
+        load_packs([one], CATALOGUE)
+
+
+def test_a_rule_that_names_a_field_of_an_overlay_is_told_that_packs_do_not_know_it(tmp_path):
+    ((code, told),) = refused_rule(tmp_path, expect='self.loyalty_tier != "B"')
+    assert code == "unknown_name"
+    assert "Fields and types that an overlay adds are not known to packs, which hold for every target." in told

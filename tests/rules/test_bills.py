@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from baselines import document
 from baselines.reader import raw_value
 from rules.bills import Bill, Tariff, Unbilled, Usage
-from tests.support import configuration, find, swa
+from tests.support import configuration, find, shipped, swa
 
 PUBLISHED = sorted((Path(__file__).parent / "bills").glob("*.yaml"))
 DAY = "2026-11-24"
@@ -49,7 +49,8 @@ def test_a_bill_is_what_the_published_rates_make_it_by_hand(path, want):
 
 
 def test_every_published_rate_says_whose_it_is_and_from_when():
-    assert {"flat and fixed", "seasonal", "flat, and time-based"} <= {published(path)["kind"] for path in PUBLISHED}
+    kinds = {published(path)["kind"] for path in PUBLISHED}
+    assert {"flat and fixed", "seasonal", "flat, and time-based", "seasonal and time-based"} <= kinds
     for path in PUBLISHED:
         assert path.read_text(encoding="utf-8").startswith("# Whose, from when: "), path.name
 
@@ -65,6 +66,17 @@ def test_every_published_rate_says_whose_it_is_and_from_when():
 ])  # fmt: skip
 def test_bills_of_swa_are_those_worked_out_by_hand(plan, area, use, total):
     assert f"{bill_of(swa(), plan, area, use).total:f}" == total
+
+
+@pytest.mark.parametrize(("plan", "day", "total"), [
+    # Energy 893 × 0.0412 = 36.79; off peak 491.15 × 0.0620 = 30.45; taxes 5.6, 0.25 and Globe's 2 %.
+    pytest.param("RES-TOU", "2026-10-31", "156.06", id="summer: 18 and 401.85 × 0.1480 = 59.47, taxes 11.35"),
+    pytest.param("RES-TOU", "2026-11-01", "145.67", id="winter: 18 and 401.85 × 0.1240 = 49.83, taxes 10.60"),
+    pytest.param("RES-SEASON", "2026-11-24", "133.57", id="16.50, 36.79 and 893 × 0.0790 = 70.55, taxes 9.73"),
+])  # fmt: skip
+def test_bills_of_cbe_by_season_and_hour_are_those_worked_out_by_hand(plan, day, total):
+    shares = {"on_peak": "0.45", "off_peak": "0.55"}
+    assert f"{bill_of(shipped('cbe'), plan, 'A-GLB-1', '893', shares, day).total:f}" == total
 
 
 @pytest.mark.parametrize(("charges", "lines"), [
@@ -141,7 +153,7 @@ few = settings(max_examples=40)
 
 def bill_by(rates, use, base_charge="24.42") -> Bill:
     """A bill of Canby's plan with other slabs."""
-    raw = published(PUBLISHED[0])["configuration"]
+    raw = published(PUBLISHED[0].with_name("canby-water.yaml"))["configuration"]
     find(raw, "service_plan", code="W24").update(rates=rates, base_charge=base_charge)
     found = bill_of(raw, "W24", "CANBY", use)
     assert isinstance(found, Bill), found

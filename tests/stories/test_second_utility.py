@@ -43,7 +43,7 @@ def test_check_finds_nothing_in_it_and_leaves_nothing_undecided(tmp_path, file):
     assert (report["findings"], report["unchecked"]) == ([], [])
     told = report["summary"]["rules"]
     assert (told["failed"], told["undecided"], report["summary"]["readiness"]) == (0, 0, 1.0)
-    assert (report["configuration"]["objects"], report["configuration"]["resource_types"]) == (732, 87)
+    assert (report["configuration"]["objects"], report["configuration"]["resource_types"]) == (734, 87)
 
 
 def test_it_is_what_it_says():
@@ -105,7 +105,7 @@ def test_it_is_watched_over_http_and_every_incident_is_found_in_one_sweep(tmp_pa
         target = watching.watch("cbe/production", served, ZONE)
         report = watching.sweep(target)
         # Lists show active objects only: the peso, which is closed, is nowhere to be seen.
-        assert (report.state, report.lists_read, report.objects) == ("complete", 87, 731)
+        assert (report.state, report.lists_read, report.objects) == ("complete", 87, 733)
         assert watching.open(target) == []
         watching.approve(target)
         wrong = {}
@@ -128,7 +128,7 @@ def test_it_is_watched_as_a_folder_of_exports(tmp_path):
     with monitored(tmp_path) as watching:
         target = watching.watch_folder("cbe/exports", exports, ZONE)
         report = watching.sweep(target)
-        assert (report.state, report.objects, watching.open(target)) == ("complete", 732, [])
+        assert (report.state, report.objects, watching.open(target)) == ("complete", 734, [])
         watching.approve(target)
         incident = incidents("cbe")[2]
         (exports / "cbe.yaml").write_bytes(
@@ -150,7 +150,7 @@ def test_the_sandbox_serves_it_from_its_file(file):
             assert line, told
             told += line
         url = re.search(r"http://[\w.:]+", told)[0]
-        assert httpx.get(f"{url}/sandbox/health", trust_env=False).json()["objects"] == 732
+        assert httpx.get(f"{url}/sandbox/health", trust_env=False).json()["objects"] == 734
         assert httpx.get(f"{url}/sandbox/utility/CBE", trust_env=False).json()["name"] == "Copper Basin Electric"
     finally:
         process.terminate()
