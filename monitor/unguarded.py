@@ -6,13 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from baselines.canonical import renewed
 from monitor.check import read_files
 from monitor.deps import Deps
 from monitor.errors import NotFound
-from monitor.target import Target
 from rules.mutations import MutationKind, mutations
 from rules.unguarded import FieldCount, Guard, Seen, Sight, counted_by_field
 
@@ -99,24 +96,7 @@ def _field(each: FieldCount) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _place(folder: Path, target: str) -> Path:
-    return folder / "coverage" / f"{target}.json"
-
-
-def keep(report: dict[str, Any], deps: Deps) -> Path:
-    """Keep a report for the page of its target; it takes the place of the last one at once, or not at all."""
-    place = _place(deps.settings.state_folder, report["configuration"])
-    place.parent.mkdir(parents=True, exist_ok=True)
-    fresh = place.with_suffix(".new")
-    fresh.write_bytes(orjson.dumps(report))
-    fresh.replace(place)
-    return place
-
-
-def kept(target: Target, deps: Deps) -> dict[str, Any] | None:
-    """The report kept for a target; None where none was worked out on this host."""
-    try:
-        found: dict[str, Any] = orjson.loads(_place(deps.settings.state_folder, target.name).read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return None
-    return found
+def keep(report: dict[str, Any], deps: Deps) -> None:
+    """Keep a report for the page of its target, in the place of the last one."""
+    with deps.store.write() as unit:
+        unit.targets.keep_coverage(unit.targets.named(report["configuration"]), report)

@@ -411,6 +411,15 @@ class CounterRow(Base):
     value: Mapped[int]
 
 
+class CoverageReportRow(Base):
+    """What nobody guards of a target, as it was last worked out."""
+
+    __tablename__ = "coverage_reports"
+
+    target_id: Mapped[int] = mapped_column(ForeignKey("targets.id"), primary_key=True, autoincrement=False)
+    report: Mapped[str]  #: JSON of ``rules coverage``
+
+
 class SwitchRow(Base):
     """Settings that change while running: everything paused."""
 

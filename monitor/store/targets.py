@@ -1,14 +1,16 @@
 """Targets: registered, paused, due."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
 from monitor.errors import UnknownTarget
+from monitor.store.engine import insert_into
 from monitor.store.seen import Tenants, of_seen
-from monitor.store.tables import SwitchRow, TargetRow
+from monitor.store.tables import CoverageReportRow, SwitchRow, TargetRow
 from monitor.store.values import from_json, to_json
 from monitor.target import Definition, Target
 
@@ -122,6 +124,19 @@ class Targets:
     def remove(self, target: Target, now: datetime) -> None:
         """No longer watched; what is kept of it stays."""
         self._connection.execute(update(TargetRow).where(_COLUMNS.id == target.id).values(removed_at=now))
+
+    def keep_coverage(self, target: Target, report: Mapping[str, Any]) -> None:
+        """Keep what nobody guards of a target, in the place of what was kept before."""
+        made = insert_into(self._connection, CoverageReportRow).values(target_id=target.id, report=to_json(report))
+        self._connection.execute(
+            made.on_conflict_do_update(index_elements=["target_id"], set_={"report": made.excluded.report})
+        )
+
+    def coverage_reports(self) -> Mapping[int, Mapping[str, Any]]:
+        """The reports kept of all targets, by id."""
+        kept = CoverageReportRow.__table__.c
+        asked = select(kept.target_id, kept.report).join(TargetRow, _COLUMNS.id == kept.target_id).where(self._seen)
+        return {target: from_json(report, dict[str, Any]) for target, report in self._connection.execute(asked)}
 
     def pause_all(self, on: bool, by: str, now: datetime) -> None:
         """Stop, or go on with, all scheduled sweeps."""

@@ -11,7 +11,6 @@ from fastapi.responses import HTMLResponse
 from monitor.deps import Deps
 from monitor.store.seen import Tenants
 from monitor.target import Target
-from monitor.unguarded import kept
 from monitor.web.frame import Web, seen_by
 
 MOST = 100  #: fields shown of one target
@@ -63,13 +62,13 @@ def routes(web: Web) -> APIRouter:
 
 
 def coverage_view(deps: Deps, seen: Tenants = None) -> CoverageView:
-    """The page, from what was kept on this host."""
+    """The page, from what was kept."""
     with deps.store.read(seen) as unit:
         targets = unit.targets.all()
-        current = unit.baselines.current_of(targets)
+        current, kept = unit.baselines.current_of(targets), unit.targets.coverage_reports()
     found = []
     for target in targets:
-        report, baseline = kept(target, deps), current.get(target.id)
+        report, baseline = kept.get(target.id), current.get(target.id)
         outdated = ""
         if report is not None and report["baseline"] != (baseline.version if baseline is not None else None):
             outdated = "another baseline is approved since"

@@ -100,6 +100,7 @@ def filled(engine: Engine) -> dict[str, int]:
         unit.leases.take("delivery", "w-1", NOW, NOW - NOW)
         unit.targets.pause_all(True, "olga", NOW)
         unit.fleet.make(Cause(Kind.DRIFT, "", "changed", "tax", "percentage"), "operators", NOW)
+        unit.targets.keep_coverage(target, {"configuration": target.name})
     found = rows(engine)
     assert [name for name, count in found.items() if not count] == [], "a table this test does not fill"
     return found

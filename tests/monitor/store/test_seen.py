@@ -73,6 +73,16 @@ def test_what_was_done_to_proposals_of_others_is_not_found(store, theirs):
         assert unit.baselines.acts(proposal) == []
 
 
+def test_reports_of_others_are_not_found(store, target):
+    other = registered(store, "cbe/production")
+    with store.write() as unit:
+        for each in (target, other, other):
+            unit.targets.keep_coverage(each, {"configuration": each.name})
+    with store.read(SWA) as unit, store.read() as service:
+        assert unit.targets.coverage_reports() == {target.id: {"configuration": "swa/production"}}
+        assert len(service.targets.coverage_reports()) == 2
+
+
 def test_no_count_includes_what_is_of_others(store, theirs):
     with store.read(SWA) as unit, store.read() as service:
         assert [name for name, _ in unit.findings.open()] == ["swa/production"]

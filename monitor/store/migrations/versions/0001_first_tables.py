@@ -348,6 +348,16 @@ def upgrade() -> None:
     with op.batch_alter_table("proposal_acts", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_proposal_acts_proposal_id_id"), ["proposal_id", "id"], unique=False)
 
+    op.create_table(
+        "coverage_reports",
+        sa.Column(
+            "target_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("report", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["target_id"], ["targets.id"], name=op.f("fk_coverage_reports_target_id_targets")),
+        sa.PrimaryKeyConstraint("target_id", name=op.f("pk_coverage_reports")),
+    )
+
     if op.get_bind().dialect.name == "sqlite":
         for act in ("update", "delete"):
             op.execute(
