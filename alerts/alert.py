@@ -61,7 +61,7 @@ class AlertLine:
     why: str
     mend: str
     state: str  #: open, acknowledged, resolved
-    resolution: str  #: healed, accepted, rule gone, target removed; "" while not resolved
+    resolution: str  #: healed, accepted, rule gone, no longer described, target removed; "" while not resolved
     detail: str  #: says the resolution in full: "accepted in baseline 8 by Nisha Rao"
     since: datetime
     changed_at: datetime | None  #: when it was acknowledged or resolved
@@ -73,6 +73,7 @@ class AlertLine:
     assignee: str = ""
     is_flapping: bool = False  #: opened again and again of late
     fleet: int | None = None  #: number of the fleet event it is a member of
+    money_headline: str = ""  #: the same in a short sentence
 
     @property
     def is_resolved(self) -> bool:

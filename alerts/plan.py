@@ -251,6 +251,7 @@ def line_of(known: Known, catalogue: Catalogue) -> AlertLine:
         by=known.by, times_opened=known.times_opened, quiet=None if resolved else known.quiet,
         money=str(finding.money) if finding.money is not None else "", assignee=known.assignee,
         is_flapping=known.is_flapping, fleet=known.fleet,
+        money_headline=finding.money.headline if finding.money is not None else "",
     )  # fmt: skip
 
 

@@ -43,12 +43,20 @@ EXPONENT: Final = 30
 LARGEST_INTEGER: Final = 2**53 - 1  #: that every JSON reader keeps exactly
 
 
+def source_number(digits: str) -> Decimal | Plain:
+    """A JSON number with a point, by its value to the last digit: 4.10 and 4.1 are one in a field of text too."""
+    try:
+        return Decimal(digits)
+    except InvalidOperation:  # an exponent of twenty digits
+        return Plain(digits)
+
+
 def text(raw: Raw) -> str:
     """Text in NFC without surrounding space; numbers of a source become their digits."""
     if isinstance(raw, (bool, list | dict)) or raw is None:
         raise Unreadable("bad_text", f"{_shown(raw)} is no text.", "Write a text.")
     if not isinstance(raw, str):
-        return decimal_text(raw) if isinstance(raw, Decimal) else str(raw)
+        return decimal_text(raw) if isinstance(raw, Decimal) and _is_usual(raw) else str(raw)
     value = str(raw)
     if not value.isascii():
         value = unicodedata.normalize("NFC", value)
@@ -56,6 +64,11 @@ def text(raw: Raw) -> str:
     if not value.isprintable():
         _refuse_control(value)
     return value
+
+
+def _is_usual(number: Decimal) -> bool:
+    """False for what would be a text of thousands of zeros."""
+    return number.is_finite() and abs(number.adjusted()) <= EXPONENT + DIGITS
 
 
 def _refuse_control(value: str) -> None:
@@ -292,7 +305,7 @@ def unknown_value(raw: Raw) -> Canonical:
     if isinstance(raw, Plain):
         raw = scalar_value(raw)
     if isinstance(raw, Decimal):
-        if not raw.is_finite() or abs(raw.adjusted()) > EXPONENT + DIGITS:
+        if not _is_usual(raw):
             return str(raw)
         raw = int(raw) if raw == raw.to_integral_value() else decimal_text(raw)
     if isinstance(raw, int) and abs(raw) > LARGEST_INTEGER:

@@ -48,7 +48,8 @@ from monitor.store.unit import Unit
 from monitor.target import Target
 from rules.drift import masked
 from rules.findings import Kind, fingerprint
-from rules.judge import Judgement, judge
+from rules.impact import Impact
+from rules.judge import Judgement, judge, zone_of
 from rules.lifecycle import Known, Resolution
 
 TRIES: Final = 5  #: of a whole transaction that a sweep or another person came between (F66)
@@ -205,6 +206,14 @@ def verdict_of(made: Review, target: Target, deps: Deps) -> Judgement:
         made.result, comparison, overlay.packs, overlay.catalogue, overlay=overlay, at=made.proposal.created_at,
         secrets=deps.secrets_of(target.tenant), zone=target.zone, stage=target.definition.stage,
     )  # fmt: skip
+
+
+def impact_of(made: Review, target: Target, deps: Deps, unit: Unit) -> Impact:
+    """What the changes of a proposal mean in money, each alone and all together, on the day it was made."""
+    base, new, _, catalogue = _sides(made.proposal, deps, unit)
+    day = made.proposal.created_at.astimezone(zone_of(new, target.zone)).date()
+    known = target.definition
+    return Impact(base, new, made.comparison.changes, catalogue, day, known.consumers, known.consumption)
 
 
 @_tried_again

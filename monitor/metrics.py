@@ -146,6 +146,7 @@ def _counted(unit: Unit, places: Collection[tuple[str, str]]) -> Iterator[Metric
         ("source_faults", "Faults of sources by coverage reason.", (*_PLACE, "fault")),
         ("changes_unconfirmed", "Changes that one reading showed and the next did not.", _PLACE),
         ("alerts", "Deliveries by outcome.", ("channel", "outcome")),
+        ("pages_crashed", "Pages and answers that could not be made; each is logged with its number.", ()),
         ("store_errors", "Errors of the database by kind.", ("kind",)),
     ):
         counter = CounterMetricFamily(f"smart360_{name}", told, labels=labels)

@@ -8,6 +8,7 @@ from typing import Final
 
 from baselines.compare import Comparison
 from baselines.configuration import Configuration
+from baselines.coverage import Reason
 from rules.evaluate import Verdict
 from rules.findings import Finding, Kind
 from rules.judge import Judgement
@@ -46,6 +47,7 @@ class Resolution(StrEnum):
     HEALED = "healed"
     ACCEPTED = "accepted"
     RULE_GONE = "rule gone"
+    NOT_DESCRIBED = "no longer described"  #: neither catalogue nor overlay knows its resource type any more
     IGNORED = "ignored"
     TARGET_REMOVED = "target removed"
 
@@ -210,7 +212,9 @@ def settle(
         if resolution is None:
             untouched.append(earlier)
         else:
-            steps.append(Step(Event.RESOLVED, earlier.finding, earlier, resolution.value))
+            gone = f"no overlay describes {earlier.finding.resource_type} any more, so nobody looks at it"
+            detail = gone if resolution is Resolution.NOT_DESCRIBED else ""
+            steps.append(Step(Event.RESOLVED, earlier.finding, earlier, resolution.value, detail))
     return Settlement(tuple(steps), tuple(untouched))
 
 
@@ -218,6 +222,9 @@ def _resolution(
     finding: Finding, judgement: Judgement, comparison: Comparison, configuration: Configuration
 ) -> Resolution | None:
     """Why a finding that is not there any more is resolved; None: nobody could look."""
+    name = finding.resource_type
+    if name not in configuration.lists and comparison.not_compared.get(name) is Reason.UNKNOWN_TYPE:
+        return Resolution.NOT_DESCRIBED
     match finding.kind:
         case Kind.RULE:
             kept = judgement.results.get(finding.rule)

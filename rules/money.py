@@ -48,13 +48,29 @@ class Money:
     def __str__(self) -> str:
         """One line: typical bill, total, next run; or why there is none."""
         parts = [self._bill(self.bills[0])] if self.bills else []
-        if self.monthly is not None:
-            parts.append(f"about {self._about(Decimal(self.monthly))} a month in all")
-        elif self.note and not self.bills:
+        parts += self._in_all
+        if not parts and self.note:
             parts.append(f"effect on bills not computed: {self.note}")
-        if self.next_run:
-            parts.append(f"next bill run {self.cycle} on {_day(self.next_run)}")
-        return "; ".join(parts)
+        return _begun("; ".join(parts + self._run))
+
+    @property
+    def headline(self) -> str:
+        """A sentence for the first line of a message: the total, else what one bill changes by; "" without either."""
+        parts = self._in_all
+        if not parts and self.bills:
+            bill = self.bills[0]
+            every = " each time it is charged" if self.each_time else " a month"
+            change = f"{self.shown(bill.difference, sign='+')}{every}" if bill.after else "cannot be made"
+            parts = [f"{bill.size} {bill.category} bill {change}"]
+        return _begun("; ".join(parts + self._run)) + "." if parts else ""
+
+    @property
+    def _in_all(self) -> list[str]:
+        return [f"about {self._about(Decimal(self.monthly))} a month in all"] if self.monthly is not None else []
+
+    @property
+    def _run(self) -> list[str]:
+        return [f"next bill run {self.cycle} on {_day(self.next_run)}"] if self.next_run else []
 
     def _bill(self, bill: TypicalBill) -> str:
         name = f"{bill.size} {bill.category} bill ({', '.join(filter(None, (bill.usage, bill.place)))})"
@@ -112,6 +128,11 @@ class Money:
             "consumers": self.consumers, "note": self.note, "starts": self.starts, "next_run": self.next_run,
             "cycle": self.cycle, "each_time": self.each_time,
         }  # fmt: skip
+
+
+def _begun(text: str) -> str:
+    """With the capital that a sentence begins with."""
+    return text[:1].upper() + text[1:]
 
 
 def _day(iso: str) -> str:

@@ -388,9 +388,10 @@ def _foot(story: AlertStory, lines: Sequence[AlertLine]) -> list[Element]:
 
 
 def _text(story: AlertStory, lines: Sequence[AlertLine]) -> str:
-    """How bad, where, what, since when, in one breath; the sentence is cut so that the rest is kept (M3)."""
+    """How bad, where, what, at what cost, since when, in one breath; the sentence is cut, the rest kept (M3)."""
     still_open = [line for line in lines if not line.is_resolved]
-    first = min(still_open or lines, key=lambda line: line.severity.rank, default=None)
+    # Of equally bad ones, one that says what it costs.
+    first = min(still_open or lines, key=lambda line: (line.severity.rank, not line.money_headline), default=None)
     is_settled = bool(lines) and not still_open
     sentence = story.headline or (first.sentence if first else "Nothing is wrong.")
     tail = ""
@@ -419,20 +420,21 @@ def _text(story: AlertStory, lines: Sequence[AlertLine]) -> str:
                 back = f"{_back(first)} " if first.times_opened > 1 else ""
                 seen = f"Acknowledged{_by(first.by)}. " if first.state == "acknowledged" else ""
                 seen += f"{_capital(_expected(story, first.quiet))}. " if first.quiet is not None else ""
-                tail = f"{_over(story, first)} {back}{seen}Since {_when(story, first.since)}."
+                tail = f"{first.money_headline} {_over(story, first)} {back}{seen}Since {_when(story, first.since)}."
         case _:
             worst_word = _severity(first) if first else "Nothing wrong"
             lead = "First reading" if story.first_reading else "Resolved" if is_settled else worst_word
             counts = (_counts(lines) or _endings(lines)).replace(" · ", ", ")
             number = f"all {len(lines):,}" if is_settled else _how_many(story, lines) if lines else "no findings"
             sentence = f"Worst: {first.sentence}" if first and not is_settled else ""
-            tail = f"Read {_when(story, story.read_at)}, {_lists(story)}."
+            cost = first.money_headline if first and not is_settled else ""
+            tail = f"{cost} Read {_when(story, story.read_at)}, {_lists(story)}."
             return _fitted(f"{lead}, {story.target}: {number}{', ' * bool(counts)}{counts}.", sentence, tail)
     return _fitted(f"{lead}, {story.target}:", sentence, tail)
 
 
 def _fitted(lead: str, sentence: str, tail: str) -> str:
-    lead, tail = visible(lead, 120), visible(tail.strip(), 130)
+    lead, tail = visible(lead, 110), visible(tail.strip(), 170)
     left = LONGEST_TEXT - len(lead) - len(tail) - 2
     return " ".join(filter(None, [lead, visible(sentence, left), tail]))
 

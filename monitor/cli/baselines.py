@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,10 @@ from monitor.cli.context import deps
 from monitor.cli.tenants import AsOption, OutputOption, TargetName
 from monitor.reports.items import act_item, approval_item, review_item
 from rules.evaluate import Verdict
+
+if TYPE_CHECKING:
+    from rules.impact import Impact
+    from rules.money import Money
 
 app = typer.Typer(help="Baselines: what people approved.", no_args_is_help=True)
 Choices = list[tuple[ChangeKey, Decision, str]]
@@ -101,26 +105,30 @@ def review(
 
     Example: smart360-monitor baseline review 12 --decisions decisions.yaml --as nisha
     """
-    from monitor.approval import decide, review_of, verdict_of
+    from monitor.approval import decide, impact_of, review_of, verdict_of
 
     wired = deps()
     with wired.store.read() as unit:
         proposal = unit.baselines.proposal(number)
         made = review_of(proposal, wired, unit)
         target = unit.targets.named(proposal.target)
+        impact = impact_of(made, target, wired, unit)
     chosen, seen = _from_file(decisions) if decisions is not None else ([], {})
     chosen += _of_groups(made, accept or (), reject or (), undo or (), reason)
     if chosen:
         seen |= {key: made.decisions[key].act for key, each, _ in chosen if each is Decision.UNDO and key not in seen}
         made = decide(proposal, chosen, tell.actor(by), wired, seen=seen)
     elif output is tell.Output.TABLE and sys.stdin.isatty() and made.undecided:
-        made = _asked(made, wired.catalogue_of(target), by)
+        made = _asked(made, wired.catalogue_of(target), by, impact)
     judgement = verdict_of(made, target, wired)
     if output is tell.Output.JSON:
         rules = {verdict.value: n for verdict, n in judgement.tally.items()}
-        tell.document("review", {"review": {**review_item(made), "rules": rules}})
+        costs = [_money_json(impact.of(each)) for each in made.comparison.changes]
+        item = review_item(made)
+        item["changes"] = [{**each, "money": cost} for each, cost in zip(item["changes"], costs, strict=True)]
+        tell.document("review", {"review": {**item, "money": _money_json(impact.together()), "rules": rules}})
         return
-    _print_review(made, wired.catalogue_of(target))
+    _print_review(made, wired.catalogue_of(target), impact)
     tally = judgement.tally
     tell.result(
         f"Result  {made.digest}   {len(judgement.results)} rules: {tally[Verdict.PASSED]} passed, "
@@ -151,7 +159,7 @@ def _of_groups(made: Review, accept: Sequence[str], reject: Sequence[str], undo:
     return [(key, *each) for key, each in chosen.items()]
 
 
-def _asked(made: Review, catalogue: Catalogue, by: str) -> Review:
+def _asked(made: Review, catalogue: Catalogue, by: str, impact: "Impact") -> Review:
     """Ask for each undecided change; decisions are kept as they are made."""
     from monitor.approval import comment, decide
 
@@ -159,6 +167,7 @@ def _asked(made: Review, catalogue: Catalogue, by: str) -> Review:
     for change in made.undecided:
         key = change_key(change)
         print_change(change, catalogue)
+        _print_cost("    cost  ", impact.of(change))
         answer = "c"
         while answer == "c":
             answer = typer.prompt("[a]ccept  [r]eject  [s]kip  [c]omment  [q]uit", default="s")[:1]
@@ -173,7 +182,16 @@ def _asked(made: Review, catalogue: Catalogue, by: str) -> Review:
     return made
 
 
-def _print_review(made: Review, catalogue: Catalogue) -> None:
+def _money_json(money: "Money | None") -> dict[str, Any] | None:
+    return money.as_json() if money is not None else None
+
+
+def _print_cost(label: str, money: "Money | None") -> None:
+    if money is not None:
+        tell.result(f"{label}{tell.shown_whole(str(money))}")
+
+
+def _print_review(made: Review, catalogue: Catalogue, impact: "Impact") -> None:
     proposal = made.proposal
     tell.result(f"Proposal {proposal.id} for {proposal.target}: baseline {proposal.base_version} → "
                 f"{proposal.base_version + 1}      {tell.shown_whole(proposal.title)}")  # fmt: skip
@@ -189,12 +207,14 @@ def _print_review(made: Review, catalogue: Catalogue) -> None:
     for change in made.comparison.changes:
         key = change_key(change)
         print_change(change, catalogue)
+        _print_cost("    cost  ", impact.of(change))
         decided = made.decisions.get(key)
         origin = f", carried from proposal {decided.carried}" if decided is not None and decided.carried else ""
         tell.result(f"    {DID[decided.decision]} by {decided.by}{origin}  {tell.shown_whole(decided.reason)}".rstrip()
                     if decided is not None else "    undecided")  # fmt: skip
         for said in made.comments(key):
             tell.result(f"    {said.by}, {tell.moment(said.at)}: {tell.shown_whole(said.words)}")
+    _print_cost("Cost of all changes together: ", impact.together())
 
 
 def _from_file(path: Path) -> tuple[Choices, dict[ChangeKey, int]]:

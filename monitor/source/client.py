@@ -28,7 +28,7 @@ from blake3 import blake3
 
 from baselines.coverage import Reason
 from baselines.errors import shown
-from baselines.values import Plain
+from baselines.values import source_number
 from monitor.source import Connection, Listing, Patience, Row, SourceFault
 from monitor.source.guard import GuardedBackend, Resolve
 from monitor.source.manifest import Manifest
@@ -38,8 +38,8 @@ Query: TypeAlias = Mapping[str, str]
 
 _RETRIED: Final = frozenset((Reason.SERVER_ERROR, Reason.NETWORK, Reason.TRUNCATED, Reason.TIMEOUT, Reason.DNS))
 _MOST_PAGES: Final = 100_000  #: where no total is told
-_decode_rows: Final = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Plain).decode
-_decode_row: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Plain).decode
+_decode_rows: Final = msgspec.json.Decoder(list[dict[str, Any]], float_hook=source_number).decode
+_decode_row: Final = msgspec.json.Decoder(dict[str, Any], float_hook=source_number).decode
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The web application: pages, API, metrics, health. It reads; nothing here writes."""
+"""The web application: pages, API, metrics, health. It reads; it writes only that a page crashed."""
 
 import re
 import socket
@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import exposition
 from prometheus_client.openmetrics import exposition as openmetrics
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from baselines.errors import Smart360Error
@@ -61,6 +63,10 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
     web = make_web(deps)
     registry = make_registry(deps, scheduler.last_turn if scheduler is not None else None)
 
+    def count_crash() -> None:
+        with suppress(StoreError), deps.store.write() as unit:
+            unit.counters.add("pages_crashed", {(): 1})
+
     def trouble(request: Request, status: int, title: str, words: str = "") -> Response:
         if is_asked(request):
             return problem(request, status, f"{title} {words}".strip())
@@ -79,6 +85,7 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
         except Exception:
             number = uuid.uuid4().hex[:8]
             log.exception("page_crashed", path=request.url.path, number=number)
+            await run_in_threadpool(count_crash)
             response = trouble(request, 500, "This page could not be made.", f"Error {number}. Nothing was changed.")
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)

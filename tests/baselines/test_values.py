@@ -1,6 +1,7 @@
 """Tables for each type of field: written → canonical, or the code of the refusal."""
 
 import re
+from datetime import UTC
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,8 @@ from baselines.values import (
     is_allowed,
     key_text,
     parse_value,
+    source_number,
+    text,
     unknown_value,
 )
 
@@ -189,3 +192,25 @@ def test_natural_keys_hold_the_parts_they_were_made_of_and_no_others(parts):
 def test_slashes_in_keys_are_escaped_also_in_keys_of_one_field():
     assert key_text(["a/b\\c"]) == "a\\/b\\\\c"
     assert key_text(["a", True, 7]) == "a/true/7"
+
+
+@given(
+    st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**15), max_value=10**15),
+    st.integers(0, 6), st.sampled_from(list(FieldType)),
+)  # fmt: skip
+def test_a_json_number_of_a_source_has_one_spelling_in_a_field_of_any_type(number, zeros, kind):
+    """4.10 and 4.1 are one number, also where an overlay calls the field a text."""
+    if kind in (FieldType.LIST, FieldType.ITEM):
+        return
+    field, read = Field("f", kind, Severity.LOW, choices=("a",)), set()
+    for written in (f"{number:f}", f"{number:f}{'0' * zeros}" if "." in f"{number:f}" else f"{number:f}.0"):
+        try:
+            read.add(parse_value(field, source_number(written), UTC))
+        except Unreadable as error:
+            read.add(error.code)
+    assert len(read) == 1
+
+
+@pytest.mark.parametrize("written", ["1e400", "-1.5E-999999999", "1e99999999999999999999"])
+def test_a_number_beyond_measure_is_a_short_text(written):
+    assert len(str(text(source_number(written)))) < 40

@@ -5,7 +5,7 @@ import pytest
 from baselines.approval import Decision, ProposalState, change_key
 from baselines.errors import ApprovalRefused
 from monitor.access import on_host
-from monitor.approval import approve, decide, propose_baseline, reject, review_of
+from monitor.approval import approve, decide, impact_of, propose_baseline, reject, review_of
 from monitor.care import acknowledge, mark_finding
 from monitor.delivery import deliver_waiting
 from monitor.sweep import sweep
@@ -54,6 +54,18 @@ def test_accepted_changes_are_in_the_next_baseline_and_rejected_ones_stay_drift(
     assert (drift.finding.resource_type, drift.finding.old) == ("collection_policy", 21)
     report = sweep(made.target(), made.deps.clock.now(), made.deps)
     assert (report.drift, report.opened) == (1, 0)
+
+
+def test_a_review_says_what_its_changes_mean_in_money(made):
+    made.happens("misplaced-decimal-point")
+    sweep(made.target(), made.deps.clock.now(), made.deps)
+    _, review = proposed(made)
+    with made.store.read() as unit:
+        impact = impact_of(review, made.target(), made.deps, unit)
+    told = {each.key: str(impact.of(each)) for each in review.comparison.changes if impact.of(each)}
+    assert told["RES-VAR"].startswith("Typical Residential bill (7 kgal, Portland) $153.04 → $308.02 a month")
+    assert told.keys() == {"RES-VAR", "COM-VAR"}  # due days make no bill another
+    assert str(impact.together()).startswith("Typical Residential bill")
 
 
 def test_an_accepted_change_is_told_in_its_message_as_accepted_never_as_healed(made):

@@ -44,6 +44,7 @@ CONTRACT = {
     "smart360_source_request_duration_seconds": ("histogram", set()),
     "smart360_changes_unconfirmed_total": ("counter", PLACE),
     "smart360_alerts_total": ("counter", {"channel", "outcome"}),
+    "smart360_pages_crashed_total": ("counter", set()),
     "smart360_store_errors_total": ("counter", {"kind"}),
     "smart360_alerts_waiting": ("gauge", {"channel"}),
     "smart360_alert_oldest_waiting_seconds": ("gauge", set()),
@@ -137,6 +138,7 @@ def full(world: World) -> World:
     world.count("source_faults", ("swa", "production", "forbidden"))
     world.count("changes_unconfirmed", ("swa", "production"))
     world.count("alerts", ("operators", "sent"))
+    world.count("pages_crashed", ())
     world.count("store_errors", ("locked",))
     with world.deps.store.write() as unit:
         unit.counters.observe("source_request_duration", (), (0.004, 0.02, 0.02, 400.0))

@@ -55,47 +55,47 @@ def renamed(value, old, new):
 # The bills: test_bills.py. Totals: the difference × 45,912 Residential or 3,900 Commercial consumers.
 TABLE = {
     "friday-variable-plan-deactivated": (
-        "typical Commercial bill (40 kgal, Portland), $754.16 a month, can no longer be made: variable plan COM-VAR is "
+        "Typical Commercial bill (40 kgal, Portland), $754.16 a month, can no longer be made: variable plan COM-VAR is "
         "switched off; about −$2.9 million a month in all; next bill run BC-01 on 3 December 2026",
         "-2941224",  # 754.16 × 3,900
     ),
     "slab-boundaries-overlap": (  # 8 to 10 kgal twice: 4 × 7.20 instead of 2 × 7.20, with 5 % 14.40 + 0.72
-        "large Residential bill (12 kgal, Portland) $236.72 → $251.84 a month (+$15.12); next bill run BC-01 on "
+        "Large Residential bill (12 kgal, Portland) $236.72 → $251.84 a month (+$15.12); next bill run BC-01 on "
         "3 December 2026",
         None,
     ),
     "misplaced-decimal-point": (  # 4 × 41.00 = 164.00 instead of 16.40: net 293.35, fee 14.67
-        "typical Residential bill (7 kgal, Portland) $153.04 → $308.02 a month (+$154.98); about +$7.1 million a month "
+        "Typical Residential bill (7 kgal, Portland) $153.04 → $308.02 a month (+$154.98); about +$7.1 million a month "
         "in all; next bill run BC-01 on 3 December 2026",
         "7115441.76",  # 154.98 × 45,912
     ),
     "silent-rate-rise": (  # 15 × 5.93 = 88.95 instead of 88.50: net 718.70, fee 35.935, half up 35.94
-        "typical Commercial bill (40 kgal, Portland) $754.16 → $754.64 a month (+$0.48); about +$1,870 a month in all; "
+        "Typical Commercial bill (40 kgal, Portland) $754.16 → $754.64 a month (+$0.48); about +$1,870 a month in all; "
         "next bill run BC-01 on 3 December 2026",
         "1872",  # 0.48 × 3,900
     ),
     "area-lost-from-bill-cycle": (  # 145.75 + 3 % = 150.12
-        "typical Residential bill (7 kgal, Lake Oswego), $150.12 a month, can no longer be made: no bill cycle has "
+        "Typical Residential bill (7 kgal, Lake Oswego), $150.12 a month, can no longer be made: no bill cycle has "
         "Residential consumers of A-LAK-S; next bill run BC-06 on 23 December 2026",
         None,
     ),
     "license-fee-sixty-percent": (  # 145.75 × 6 % = 8.745, half up 8.75; × 60 % = 87.45
-        "typical Residential bill (7 kgal, Gresham) $154.50 → $233.20 a month (+$78.70); next bill run BC-03 on "
+        "Typical Residential bill (7 kgal, Gresham) $154.50 → $233.20 a month (+$78.70); next bill run BC-03 on "
         "11 December 2026",
         None,
     ),
     "bill-run-paused": (
-        "typical Residential bill (7 kgal, Gresham), $154.50 a month, can no longer be made: bill cycle BC-03 is not "
+        "Typical Residential bill (7 kgal, Gresham), $154.50 a month, can no longer be made: bill cycle BC-03 is not "
         "scheduled to run; next bill run BC-03 on 11 December 2026",
         None,
     ),
     "gap-before-next-years-rate": (  # without 68.95 of wastewater: net 76.80, fee 3.84
-        "typical Residential bill (7 kgal, Portland) $153.04 → $80.64 a month (−$72.40), from 1 June 2027; about "
+        "Typical Residential bill (7 kgal, Portland) $153.04 → $80.64 a month (−$72.40), from 1 June 2027; about "
         "−$3.3 million a month in all; next bill run BC-01 on 3 June 2027",
         "-3324028.8",  # 72.40 × 45,912
     ),
     "commercial-dropped-from-a-bill-cycle": (  # 718.25 + 3 % = 739.80
-        "typical Commercial bill (40 kgal, Lake Oswego), $739.80 a month, can no longer be made: no bill cycle has "
+        "Typical Commercial bill (40 kgal, Lake Oswego), $739.80 a month, can no longer be made: no bill cycle has "
         "Commercial consumers of A-LAK-N; next bill run BC-06 on 23 December 2026",
         None,
     ),
@@ -131,11 +131,11 @@ def test_without_a_baseline_a_rule_finding_tells_the_bill_that_results_or_that_t
     configured = configuration(applied(swa(), INCIDENTS["misplaced-decimal-point"]))
     nothing = compare(None, configured, CATALOGUE)
     (rises,) = judge(configured, nothing, PACKS, CATALOGUE, at=NOON, secrets=SECRETS).findings
-    assert str(rises.money) == "typical Residential bill (7 kgal, Portland) comes to $308.02 a month"
+    assert str(rises.money) == "Typical Residential bill (7 kgal, Portland) comes to $308.02 a month"
     off = configuration(applied(swa(), INCIDENTS["friday-variable-plan-deactivated"]))
     found = judge(off, compare(None, off, CATALOGUE), PACKS, CATALOGUE, at=NOON, secrets=SECRETS).findings
     (rule,) = [each for each in found if each.rule == "billing.category-has-fixed-and-variable-plan"]
-    want = "typical Commercial bill (40 kgal, Portland) cannot be made: variable plan COM-VAR is switched off"
+    want = "Typical Commercial bill (40 kgal, Portland) cannot be made: variable plan COM-VAR is switched off"
     assert str(rule.money) == want
     assert rule.money.note == "no baseline to compare with"
 
@@ -160,25 +160,25 @@ def test_a_slab_that_no_typical_bill_reaches_is_told_by_one_that_does():
     raw = swa()
     find(raw, "service_plan", code="RES-VAR")["rates"][3]["rate"] = "96.0"
     (money,) = drift(judged(raw))
-    assert str(money).startswith("larger Residential bill (21 kgal, Portland) $400.37 → $491.09 a month (+$90.72)")
+    assert str(money).startswith("Larger Residential bill (21 kgal, Portland) $400.37 → $491.09 a month (+$90.72)")
     assert (money.monthly, money.note) == (None, "how many use as much is not known")
 
 
 @pytest.mark.parametrize(("raw", "line", "note"), [
     pytest.param(edited("service_plan", {"code": "RES-FIX"}, base_charge="60.40"),
-                 "typical Residential bill (fixed, Portland) $87.15 → $89.25 a month (+$2.10)",
+                 "Typical Residential bill (fixed, Portland) $87.15 → $89.25 a month (+$2.10)",
                  "how many consumers are on which plan is not known", id="the fixed plan"),
     pytest.param(edited("additional_charge", {"code": "LATE-RES"}, amount="75"),
-                 "typical Residential bill (7 kgal, Portland) $160.54 → $228.04 each time LATE-RES is charged "
+                 "Typical Residential bill (7 kgal, Portland) $160.54 → $228.04 each time LATE-RES is charged "
                  "(+$67.50)",
                  "how often it is charged is not known", id="a charge"),
     pytest.param(edited("bill_frequency", {"code": "MONTHLY"}, months=2),
-                 f"effect on bills not computed: {FREQUENCY}", FREQUENCY, id="frequency"),
+                 f"Effect on bills not computed: {FREQUENCY}", FREQUENCY, id="frequency"),
     pytest.param(edited("service_plan", {"code": "RES-VAR"}, unit="gal"),
-                 "effect on bills not computed: The plan is priced per gal, but meters count kgal.",
+                 "Effect on bills not computed: The plan is priced per gal, but meters count kgal.",
                  "The plan is priced per gal, but meters count kgal.", id="another unit"),
     pytest.param(edited("rate", {"code": "WW-RES-VOL", "amount": "10.24"}, amount="12.24"),  # 7 × 2.00 and 5 %
-                 "typical Residential bill (7 kgal, Portland) $155.90 → $170.60 a month (+$14.70), from 1 July 2027",
+                 "Typical Residential bill (7 kgal, Portland) $155.90 → $170.60 a month (+$14.70), from 1 July 2027",
                  "",
                  id="next year's rate"),
 ])  # fmt: skip
@@ -193,7 +193,7 @@ def test_a_plan_nobody_can_work_out_says_so_when_it_changes():
     base = edited("service_plan", {"code": "RES-VAR"}, unit="gal")
     raw = edited("service_plan", {"code": "RES-VAR"}, unit="gal", base_charge="25", name="Homes")
     told = [each and str(each) for each in drift(judged(raw, base))]
-    assert told == ["effect on bills not computed: The plan is priced per gal, but meters count kgal.", None]
+    assert told == ["Effect on bills not computed: The plan is priced per gal, but meters count kgal.", None]
 
 
 def test_without_counts_there_is_no_total_and_the_reason_stands_beside():
@@ -206,7 +206,7 @@ def test_a_category_without_profile_gets_no_figure():
     raw, changed = (renamed(swa(), "Commercial", "Irrigation") for _ in range(2))
     find(changed, "service_plan", code="COM-VAR")["base_charge"] = "50"
     (money,) = drift(judged(changed, raw))
-    assert str(money) == "effect on bills not computed: no consumption profile for Irrigation"
+    assert str(money) == "Effect on bills not computed: no consumption profile for Irrigation"
 
 
 def test_a_renamed_plan_is_still_the_plan_of_its_consumers():
@@ -249,4 +249,17 @@ def test_a_value_kept_as_it_came_is_said_and_ends_nothing():
     lists = {**whole.lists, "service_plan": ObjectList.of("service_plan", odd, whole.version)}
     now = Configuration(lists=lists, version=whole.version)
     found = judge(now, compare(whole, now, CATALOGUE), NO_RULES, CATALOGUE, at=NOON, secrets=SECRETS, base=whole)
-    assert [str(each) for each in drift(found)] == ["effect on bills not computed: 19,75 is no number."]
+    assert [str(each) for each in drift(found)] == ["Effect on bills not computed: 19,75 is no number."]
+
+
+@pytest.mark.parametrize(("incident", "told"), [
+    pytest.param("misplaced-decimal-point",
+                 "About +$7.1 million a month in all; next bill run BC-01 on 3 December 2026.", id="a total"),
+    pytest.param("license-fee-sixty-percent",
+                 "Typical Residential bill +$78.70 a month; next bill run BC-03 on 11 December 2026.", id="one bill"),
+    pytest.param("bill-run-paused",
+                 "Typical Residential bill cannot be made; next bill run BC-03 on 11 December 2026.", id="no bill"),
+])  # fmt: skip
+def test_a_message_begins_with_the_total_else_with_one_bill(incident, told):
+    (money,) = [each for each in drift(judged(applied(swa(), INCIDENTS[incident]))) if each is not None]
+    assert money.headline == told

@@ -341,6 +341,20 @@ def test_taking_an_overlay_away_makes_no_drift():
     assert drift(judged(raw, read(), base)) == []
 
 
+def test_drift_of_what_only_an_overlay_described_ends_with_the_overlay():
+    overlay = read(FURTHER)
+    base = under(overlay).form(with_further(("GOLD",)))
+    (opened,) = [each for each in judged(with_further(("SILVER", "GOLD")), overlay, base).findings
+                 if each.kind is Kind.DRIFT]  # fmt: skip
+    form = under(read()).canonicaliser
+    old, new = renewed(base, form), renewed(approved(), form)
+    comparison = compare(old, new, CATALOGUE, tolerate_new_fields=True)
+    known = Known(1, "7F3K", opened, State.OPEN, AT, AT, AT, 1, 1)
+    (step,) = [each for each in settle([known], judged(swa(), read(), base), comparison, new).steps if each.known]
+    assert (step.event, step.resolution) == (Event.RESOLVED, "no longer described")
+    assert step.detail == "no overlay describes loyalty_scheme any more, so nobody looks at it"
+
+
 def test_a_field_that_was_compared_before_it_was_described_is_compared_still():
     raw = swa()
     for each in raw["tax"]:

@@ -93,6 +93,7 @@ def test_a_tenant_is_watched_from_registration_to_removal(home, sandbox):
     )
     review = run(home, "baseline", "review", "2", "--decisions", "decisions.yaml", "--as", "olga")
     assert "reject" in review
+    assert "    cost  " in review
     assert "rejected by nisha" in run(home, "baseline", "reject", "2", "--reason", "mend it first", "--as", "nisha")
 
     assert "is paused" in run(home, "tenant", "pause", target, "--reason", "moving")

@@ -31,12 +31,14 @@ RATE = AlertLine(
     changed_at=None,
     by="",
     times_opened=1,
-    money="typical Residential bill (7 kgal, Portland) $153.04 → $308.02 a month (+$154.98); about +$7.1 million a "
+    money_headline="About +$7.1 million a month in all; next bill run BC-01 on 3 December 2026.",
+    money="Typical Residential bill (7 kgal, Portland) $153.04 → $308.02 a month (+$154.98); about +$7.1 million a "
     "month in all; next bill run BC-01 on 3 December 2026",
 )
 RULE = replace(
     RATE,
     money="",
+    money_headline="",
     number="2QXM",
     kind="rule",
     sentence="Consumer category Commercial has no variable plan.",
@@ -179,8 +181,12 @@ _EVENTS = tuple(event(AlertReason.RESOLVED, line.number) for line in _MENDED if 
 FORMS: dict[str, AlertStory] = {
     "one-finding": STORY,
     "one-finding-of-a-rule": replace(STORY, lines=(RULE,)),
-    "one-secret": replace(STORY, lines=(replace(RATE, path="secret", old="changed", new="changed", money=""),)),
-    "one-object-removed": replace(STORY, lines=(replace(RATE, path="", op="removed", old="{…}", new=None, money=""),)),
+    "one-secret": replace(
+        STORY, lines=(replace(RATE, path="secret", old="changed", new="changed", money="", money_headline=""),)
+    ),
+    "one-object-removed": replace(
+        STORY, lines=(replace(RATE, path="", op="removed", old="{…}", new=None, money="", money_headline=""),)
+    ),
     "one-acknowledged": replace(
         STORY,
         revision=2,

@@ -89,8 +89,8 @@ def test_a_form_keeps_the_limits_and_slacks_own_models_read_it(name: str) -> Non
         pytest.param(
             "one-finding",
             "Critical, swa/production: The first 4 kgal of Residential variable cost 41.00 instead of 4.10 USD. "
-            "Since Tue 24 Nov 06:12 PST.",
-            id="how bad, where, what, since when",
+            "About +$7.1 million a month in all; next bill run BC-01 on 3 December 2026. Since Tue 24 Nov 06:12 PST.",
+            id="how bad, where, what, at what cost, since when",
         ),
         pytest.param(
             "one-healed",
@@ -287,3 +287,11 @@ def test_what_several_findings_of_one_cause_cost_is_told_once():
     assert "another sum" in told
     over = (healed(RATE), RULE)
     assert "$153.04" not in str(render(replace(STORY, lines=over)).blocks)
+
+
+def test_of_equally_bad_findings_the_text_tells_the_one_that_says_what_it_costs():
+    told = render(replace(STORY, lines=(RULE, RATE))).text
+    assert f"Worst: {RATE.sentence} {RATE.money_headline} Read" in told
+    longest = render(replace(STORY, lines=(replace(RATE, sentence="x" * 400), RULE))).text
+    assert RATE.money_headline in longest
+    assert len(longest) <= 300

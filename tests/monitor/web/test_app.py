@@ -84,6 +84,8 @@ def test_a_page_that_cannot_be_made_gives_a_number_and_no_traceback(site, deps, 
     assert re.search(r"Error [0-9a-f]{8}\. Nothing was changed\.", answer.text)
     assert "Traceback" not in answer.text
     assert "KeyError" not in answer.text
+    with deps.store.read() as unit:
+        assert unit.counters.all("pages_crashed") == {(): 1}
     assert answer.headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
 
 

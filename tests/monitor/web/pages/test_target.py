@@ -44,7 +44,7 @@ def test_a_finding_on_a_tariff_says_what_it_means_for_bills(watched):
     watched.later(hours=6)
     watched.sweep()
     (drift,) = [known.finding for known in view_of(watched).findings if known.finding.kind == "drift"]
-    assert str(drift.money).startswith("typical Residential bill (7 kgal, Portland) $153.04 → $308.02 a month")
+    assert str(drift.money).startswith("Typical Residential bill (7 kgal, Portland) $153.04 → $308.02 a month")
 
 
 def test_every_figure_equals_its_list(watched):
