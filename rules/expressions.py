@@ -106,13 +106,16 @@ def _forgetting(implementation: Any) -> Any:
     return called
 
 
+_FORGOTTEN: Final = (cel.Type.STRING, cel.Type.INT)  #: copies of these are forgotten by themselves
+
+
 def _function(name: str, overloads: Iterable[tuple[Sequence[Any], Any]], implementation: Any, member: bool) -> Any:
     return cel.FunctionDecl(
         name,
         [
             cel.Overload(
                 f"{name}_{number}", return_type=returns, parameters=list(given), is_member=member,
-                impl=_forgetting(implementation),
+                impl=implementation if all(each in _FORGOTTEN for each in given) else _forgetting(implementation),
             )
             for number, (given, returns) in enumerate(overloads)
         ],

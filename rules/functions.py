@@ -1,6 +1,7 @@
 """The functions of rule expressions (contracts §4), on canonical values. No clock, no floats."""
 
 import itertools
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -46,11 +47,11 @@ def _compared(test: Callable[[Decimal, Decimal], bool]) -> Callable[[Any, Any], 
 
 
 COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "above": _compared(lambda a, b: a > b),
-    "below": _compared(lambda a, b: a < b),
-    "at_least": _compared(lambda a, b: a >= b),
-    "at_most": _compared(lambda a, b: a <= b),
-    "equals": _compared(lambda a, b: a == b),
+    "above": _compared(operator.gt),
+    "below": _compared(operator.lt),
+    "at_least": _compared(operator.ge),
+    "at_most": _compared(operator.le),
+    "equals": _compared(operator.eq),
 }
 
 
