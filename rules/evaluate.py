@@ -174,7 +174,9 @@ def _variables(rules: Sequence[Rule], facts: Facts) -> tuple[dict[str, Any], boo
         whole.merge(rule.shape("configuration"))
         counts.merge(rule.shape("counts"))
     configuration, dangles = facts.whole(whole)
-    return {"today": facts.today, "configuration": configuration, "counts": facts.counts(counts)}, dangles
+    every = {"today": facts.today, "configuration": configuration, "counts": facts.counts(counts)}
+    read = {root for rule in rules for root in rule.shapes}  # the engine converts for each object what it is given
+    return {name: value for name, value in every.items() if name in read}, dangles
 
 
 def _judge_type(subject: str, tallies: list[_Tally], facts: Facts, language: Language) -> None:
@@ -198,7 +200,7 @@ def _judge_joined(subject: str, tallies: list[_Tally], facts: Facts, language: L
 
 def _judge_any(tallies: list[_Tally], facts: Facts, language: Language) -> None:
     shape = _merged(tallies)
-    variables = {"today": facts.today, "configuration": {}, "counts": {}}
+    variables = {"today": facts.today} if any(tally.rule.reads_today for tally in tallies) else {}
 
     def given() -> Iterator[_Given]:
         for kind in facts.judged_types():

@@ -71,7 +71,7 @@ def evaluated(program: Any, facts: Any) -> Any:
         return _undecided(str(error))
     except MemoryError:
         return Undecided("budget", "the expression takes too much memory")
-    if result.type() == cel.Type.ERROR:
+    if not isinstance(value, list | int) and result.type() == cel.Type.ERROR:
         return _undecided(str(value))
     return value
 
