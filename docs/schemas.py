@@ -320,6 +320,7 @@ def _tenant() -> Schema:
         **_mapping(
             {"tenant": {**TEXT, **name, "description": "a-z, 0-9 and -, at most 40."},
              "overlays": {**TEXTS, "description": "Of all environments."},
+             "groups": {**TEXTS, "description": "Groups of tenants, on which roles are granted."},
              "environments": {"type": "object", "minProperties": 1, "propertyNames": name,
                               "additionalProperties": _mapping(environment, ("source", "time_zone"), allOf=checks)}},
             ("tenant", "environments"),

@@ -1,11 +1,13 @@
 """Who may do what: roles, grants, and the one function that decides (reliability §4.1). Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from baselines.errors import did_you_mean
 from monitor.errors import NotAllowed, NotFound
 
 EVERYWHERE: Final = "*"
@@ -49,6 +51,14 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
 TOKEN_RIGHTS: Final = frozenset({Right.SEE, Right.SWEEP, Right.PROPOSE, Right.AUDIT, Right.APPLY, Right.METRICS})
 
 
+_ON: Final = re.compile(r"\*|(group:)?[a-z0-9-]{1,40}")
+
+
+def roles_with(right: Right) -> tuple[Role, ...]:
+    """The roles that give a right, least first."""
+    return tuple(role for role in Role if right in RIGHTS[role])
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """A role on a tenant, on a group of tenants, or everywhere."""
@@ -56,6 +66,15 @@ class Grant:
     role: Role
     on: str = EVERYWHERE  #: a tenant; ``group:northwest``; ``*``
     ends: datetime | None = None  #: aware; not included
+
+    def __post_init__(self) -> None:
+        if not _ON.fullmatch(self.on):
+            raise ValueError(f"{self.on!r} is no tenant, group:<name> or *")
+        if self.role is Role.ADMIN and self.on != EVERYWHERE:
+            raise ValueError("an admin is one on every tenant: write admin on *")
+
+    def __str__(self) -> str:
+        return f"{self.role} on {self.on}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +114,21 @@ class Actor:
         if tenant != EVERYWHERE and not self.may(Right.SEE, tenant):
             raise NotFound("there is nothing here that you may see.", where=tenant, mend="See: tenant list.")
         raise NotAllowed(right.value, self.name, tenant)
+
+
+def read_grants(text: str) -> tuple[Grant, ...]:
+    """Grants as settings write them: ``onboarding lead on swa, viewer on group:northwest``.
+
+    Raises:
+        ValueError: with what would be right.
+    """
+    found = []
+    for each in text.split(","):
+        role, _, on = each.strip().rpartition(" on ")
+        if role not in list(Role):
+            raise ValueError(f"{each.strip()!r} is no grant. {did_you_mean(role, Role, 'Write: viewer on swa.')}")
+        found.append(Grant(Role(role), on))
+    return tuple(found)
 
 
 def on_host(name: str) -> Actor:

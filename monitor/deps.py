@@ -70,6 +70,11 @@ class Deps:
         """Signs the audit log."""
         return signing_key(installation_key(self.settings.audit_key, self.settings.state_folder, "audit"))
 
+    @cached_property
+    def session_key(self) -> bytes:
+        """What sessions and API tokens are kept under: a copy of the store alone opens nothing."""
+        return installation_key(self.settings.session_key, self.settings.state_folder, "session")
+
     def secrets_of(self, tenant: str) -> SecretKey:
         """Makes fingerprints of a tenant's secrets."""
         key = installation_key(self.settings.fingerprint_key, self.settings.state_folder, "fingerprint")

@@ -1,5 +1,7 @@
 """Errors of running the product."""
 
+from datetime import datetime
+
 from baselines.errors import InvalidInput, Smart360Error
 
 
@@ -68,6 +70,23 @@ class NotAllowed(Smart360Error):
     def __init__(self, right: str, name: str, tenant: str) -> None:
         where = "" if tenant == "*" else f" on {tenant}"
         super().__init__(f"{name} may not {right}{where}.", where=tenant, mend="Ask an admin for a role that may.")
+        self.right, self.tenant = right, tenant
+
+
+class NotSignedIn(Smart360Error):
+    """Who asks could not show who he is; ``until`` where trying again is refused for a while."""
+
+    code = "not_signed_in"
+
+    def __init__(self, what: str, mend: str = "Try again.", *, until: datetime | None = None) -> None:
+        super().__init__(what, where="sign-in", mend=mend)
+        self.until = until
+
+
+class InvalidAccess(Smart360Error):
+    """A person, grant or token that cannot be made so; nothing was changed."""
+
+    code = "invalid_access"
 
 
 class InvalidTenantFile(InvalidInput):

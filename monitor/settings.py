@@ -2,14 +2,17 @@
 
 import os
 import tomllib
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from baselines.errors import InvalidInput, Mistake
+from monitor.access import Grant, read_grants
 
 DEFAULT_FILE: Final = Path("/etc/smart360/monitor.toml")
 
@@ -36,6 +39,21 @@ class Settings(BaseSettings):
         default="", description="Reference (env:, file:) of the key for fingerprints of secrets; empty: one is made."
     )
     audit_key: str = Field(default="", description="Reference of the key that signs the audit log; empty: one is made.")
+    session_key: str = Field(
+        default="", description="Reference of the key that sessions and API tokens rest on; empty: one is made."
+    )
+    sign_in: Literal["needed", "optional"] = Field(
+        default="needed",
+        description="optional: who is not signed in may look; on loopback only. Where nobody can sign in it is so too.",
+    )
+    local_accounts: bool = Field(default=False, description="People may sign in with a password kept here.")
+    oidc_issuer: str = Field(default="", description="Issuer for single sign-on (OpenID Connect); empty: none.")
+    oidc_client_id: str = Field(default="", description="This service's name at the issuer.")
+    oidc_client_secret: str = Field(default="", description="Reference of the secret it has there; empty: PKCE alone.")
+    oidc_groups: dict[str, str] = Field(
+        default_factory=dict, description='Group of the issuer → roles, as JSON: {"leads": "onboarding lead on *"}.'
+    )
+    oidc_groups_claim: str = Field(default="groups", description="Claim of the ID token that names a person's groups.")
     slack_token: str = Field(default="", description="Reference of Slack's bot token; empty: nothing is sent.")
     slack_url: str = Field(default="https://slack.com/api/", description="Base URL of Slack's API.")
     slack_channels: dict[str, str] = Field(
@@ -72,6 +90,38 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, _File(settings_cls)
+
+    @field_validator("oidc_groups")
+    @classmethod
+    def _groups_can_be_read(cls, groups: dict[str, str]) -> dict[str, str]:
+        for grants in groups.values():
+            read_grants(grants)
+        return groups
+
+    @model_validator(mode="after")
+    def _issuer_is_usable(self) -> "Settings":
+        if self.oidc_issuer:
+            issuer = urlsplit(self.oidc_issuer)
+            if issuer.scheme != "https" and issuer.hostname not in ("localhost", "127.0.0.1"):
+                raise ValueError("oidc_issuer is an https address")
+            if not self.oidc_client_id:
+                raise ValueError("oidc_issuer needs oidc_client_id")
+        return self
+
+    @property
+    def can_sign_in(self) -> bool:
+        """True if there is a way for people to sign in."""
+        return bool(self.oidc_issuer or self.local_accounts)
+
+    @property
+    def visitors_may_look(self) -> bool:
+        """True if who is not signed in may look, as far as settings go; the service must listen on loopback too."""
+        return self.sign_in == "optional" or not self.can_sign_in
+
+    def grants_of(self, groups: Iterable[str]) -> tuple[Grant, ...]:
+        """What membership in the issuer's groups gives."""
+        known = [self.oidc_groups[each] for each in groups if each in self.oidc_groups]
+        return tuple(grant for grants in known for grant in read_grants(grants))
 
     @property
     def lease(self) -> timedelta:

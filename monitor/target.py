@@ -31,6 +31,7 @@ class Definition:
     requests_at_once: int = 4
     clock: str = ""  #: ``source`` takes today from the source's Date header
     overlays: tuple[tuple[str, str], ...] = ()  #: name and text of each, the last one wins
+    groups: tuple[str, ...] = ()  #: of tenants, for grants
 
     def public(self) -> dict[str, Any]:
         """As shown to people: references, never secrets (there are none in it)."""

@@ -59,6 +59,7 @@ class _Reader:
         self.name, self.tree, self.catalogue, self.allowed_hosts = name, tree, catalogue, allowed_hosts
         self.packs = packs
         self.shared: list[tuple[str, str]] = []  #: overlays of all environments
+        self.in_groups: tuple[str, ...] = ()
         self.mistakes: list[Mistake] = []
 
     def mistake(self, where: tuple[str | int, ...], code: str, what: str, mend: str) -> None:
@@ -73,10 +74,11 @@ class _Reader:
                 (), "missing_key", "tenant and environments are needed.", "Write tenant: swa, environments: …."
             )
             return
-        for key in content.keys() - {"tenant", "environments", "overlays"}:
-            mend = "Known: tenant, overlays, environments."
+        for key in content.keys() - {"tenant", "environments", "overlays", "groups"}:
+            mend = "Known: tenant, groups, overlays, environments."
             self.mistake((key,), "unknown_key", f"Unknown key {shown(str(key))}.", mend)
         self.shared = self.overlays(("overlays",), content.get("overlays", []))
+        self.groups(content.get("groups", []))
         tenant = str(content.get("tenant", ""))
         self.identity(("tenant",), tenant)
         for environment, raw in environments.items():
@@ -92,6 +94,14 @@ class _Reader:
     def identity(self, where: tuple[str | int, ...], text: str) -> None:
         if not _ID.fullmatch(text):
             self.mistake(where, "bad_id", f"{shown(text)} is no id.", "Use a-z, 0-9 and -, at most 40.")
+
+    def groups(self, named: Any) -> None:
+        if not isinstance(named, list):
+            self.mistake(("groups",), "bad_value", "groups is a list of names.", "Write [northwest].")
+            return
+        for index, each in enumerate(named):
+            self.identity(("groups", index), str(each))
+        self.in_groups = tuple(map(str, named))
 
     def definition(self, where: tuple[str | int, ...], raw: dict[str, Any]) -> Definition | None:
         before = len(self.mistakes)
@@ -153,7 +163,7 @@ class _Reader:
             stage=str(raw.get("stage", "live")), channel=str(raw.get("channel") or ""),
             scope=tuple(raw.get("scope", [])), consumers=consumers, consumption=consumption,
             requests_per_second=float(rate), requests_at_once=at_once, clock=str(raw.get("clock") or ""),
-            overlays=overlays,
+            overlays=overlays, groups=self.in_groups,
         )  # fmt: skip
 
     def overlays(self, where: tuple[str | int, ...], named: Any) -> list[tuple[str, str]]:

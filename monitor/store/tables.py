@@ -429,3 +429,68 @@ class SwitchRow(Base):
     value: Mapped[str]
     by: Mapped[str]
     at: Mapped[datetime]
+
+
+class PersonRow(Base):
+    """Somebody who may sign in; a name is never given to another."""
+
+    __tablename__ = "people"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    email: Mapped[str | None] = mapped_column(unique=True)
+    subject: Mapped[str | None] = mapped_column(unique=True)  #: issuer and subject of single sign-on
+    shown: Mapped[str] = mapped_column(server_default="")
+    password: Mapped[str] = mapped_column(server_default="")  #: argon2; "": signs in elsewhere
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
+
+
+class GrantRow(Base):
+    """A role of a person on a tenant, a group of tenants, or everywhere."""
+
+    __tablename__ = "grants"
+
+    person: Mapped[str] = mapped_column(ForeignKey("people.name"), primary_key=True)
+    role: Mapped[str] = mapped_column(primary_key=True)
+    on: Mapped[str] = mapped_column(primary_key=True)
+    ends_at: Mapped[datetime | None]
+
+
+class SessionRow(Base):
+    """A browser that signed in, or is about to; its secret is known by its keyed hash only."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index(None, "started_at"),)
+
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    person: Mapped[str | None] = mapped_column(ForeignKey("people.name"))  #: none: on the way to single sign-on
+    content: Mapped[str] = mapped_column(server_default="")  #: JSON: groups; or state, nonce, verifier, next
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+
+
+class TokenRow(Base):
+    """What a program signs in with; the token itself is known by its keyed hash only."""
+
+    __tablename__ = "tokens"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    hash: Mapped[str] = mapped_column(unique=True)
+    rights: Mapped[str]  #: JSON list
+    tenants: Mapped[str]  #: JSON list; ``*``: every one
+    created_by: Mapped[str]
+    created_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class AttemptRow(Base):
+    """How often something was tried since when; replicas share it."""
+
+    __tablename__ = "attempts"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[datetime]
+    count: Mapped[int]

@@ -89,6 +89,19 @@ class Targets:
         )
         return [_target(row) for row in rows]
 
+    def groups(self) -> Mapping[str, frozenset[str]]:
+        """Tenants of each group, whoever asks: rights are worked out from it."""
+        rows = self._connection.execute(
+            select(TargetRow.__table__).where(
+                _COLUMNS.removed_at.is_(None), _COLUMNS.definition.contains('"groups":["', autoescape=True)
+            )
+        )
+        found: dict[str, set[str]] = {}
+        for each in map(_target, rows):
+            for group in each.definition.groups:
+                found.setdefault(group, set()).add(each.tenant)
+        return {group: frozenset(tenants) for group, tenants in found.items()}
+
     def due(self, now: datetime, most: int) -> Sequence[Target]:
         """Targets whose slot has come, longest waiting first; none while all is paused."""
         if self.paused_all():

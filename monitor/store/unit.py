@@ -21,6 +21,7 @@ from monitor.store.engine import open_engine, refuse_other_schema, told_as_store
 from monitor.store.findings import Findings
 from monitor.store.fleet import Fleet
 from monitor.store.leases import Leases
+from monitor.store.people import People
 from monitor.store.seen import Tenants
 from monitor.store.snapshots import Snapshots
 from monitor.store.sweeps import Sweeps
@@ -43,6 +44,7 @@ class Unit:
         self.alerts = Alerts(connection)
         self.audit = Audit(connection, seen)
         self.leases = Leases(connection)
+        self.people = People(connection)
         self._connection = connection
 
     def as_service(self) -> "Unit":

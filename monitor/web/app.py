@@ -1,6 +1,5 @@
-"""The web application: pages, API, metrics, health. It reads; it writes only that a page crashed."""
+"""The web application: pages, API, metrics, health, and where every refusal becomes an answer."""
 
-import re
 import socket
 import threading
 import time
@@ -13,7 +12,7 @@ from typing import Final
 
 import structlog
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exception_handlers import http_exception_handler as plainly
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -23,18 +22,19 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from baselines.errors import Smart360Error
+from baselines.errors import ApprovalRefused, Smart360Error
+from monitor.access import EVERYWHERE, Actor, Right, roles_with
 from monitor.deps import Deps
-from monitor.errors import StoreError, UnknownTarget
+from monitor.errors import NotAllowed, NotFound, StoreError, UnknownTarget
 from monitor.metrics import make_registry
 from monitor.schedule import Scheduler
 from monitor.web.api import create_api, invalid, is_asked, problem
-from monitor.web.frame import make_web
-from monitor.web.pages import coverage, fleet, plan, rules, target
+from monitor.web.frame import NOBODY, actor_of, make_web
+from monitor.web.pages import acts, coverage, fleet, plan, rules, sign_in, target
+from monitor.web.session import Denied, is_own_name, note_denied, recognise, refuse_forged
 
 log = structlog.get_logger(__name__)
 _HERE: Final = Path(__file__).parent
-_LOOPBACK: Final = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?")
 MISSED_TURNS: Final = 3
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; style-src 'self'; script-src 'self'; frame-ancestors 'none'",
@@ -42,6 +42,7 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+HSTS: Final = "max-age=31536000"
 NOTHING_HERE: Final = "There is nothing here that you may see."
 
 
@@ -52,15 +53,20 @@ class PortTaken(Smart360Error):
     exit_code = 2
 
 
-def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
+def create_app(deps: Deps, scheduler: Scheduler | None = None, *, on_loopback: bool = True) -> FastAPI:
     """The application of one process.
 
     Args:
         deps: store, clock and packs.
         scheduler: of this process, whose health it tells; None where it has none.
+        on_loopback: it listens on this machine alone, where settings may let visitors look.
     """
-    app = FastAPI(title="smart360-monitor", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="smart360-monitor", docs_url=None, redoc_url=None, openapi_url=None,
+        dependencies=[Depends(refuse_forged)],
+    )  # fmt: skip
     web = make_web(deps)
+    secure = {"Strict-Transport-Security": HSTS} if deps.settings.public_url.startswith("https://") else {}
     registry = make_registry(deps, scheduler.last_turn if scheduler is not None else None)
 
     def count_crash() -> None:
@@ -72,12 +78,29 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
             return problem(request, status, f"{title} {words}".strip())
         return web.page(request, "error.html", status, title=title, words=words, leads_back=status == 404)
 
+    def denied(request: Request, error: HTTPException) -> Response:
+        if request.url.path == "/metrics" or is_asked(request):
+            return problem(request, error.status_code, str(error.detail), error.headers)
+        words = "Sign in again, then go back to what you wrote: nothing of it was saved."
+        return trouble(request, error.status_code, "You are signed out.", words)
+
+    def not_allowed(request: Request, error: NotAllowed) -> Response:
+        note_denied(request, error, deps)
+        actor = actor_of(request)
+        title, words = refusal(actor, Right(error.right), error.tenant, can_sign_in=deps.settings.can_sign_in)
+        return trouble(request, 403, title, words)
+
     @app.middleware("http")
     async def guarded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        if not _LOOPBACK.fullmatch(request.headers.get("host", "")):
+        if not is_own_name(request, deps):
             return PlainTextResponse("This service is asked under a name it does not have.\n", 400, HEADERS)
+        request.state.csrf, request.state.actor = "", NOBODY
         try:
-            response = await call_next(request)
+            response = await recognise(request, deps, on_loopback=on_loopback) or await call_next(request)
+        except Denied as error:
+            response = denied(request, error)
+        except NotAllowed as error:
+            response = await run_in_threadpool(not_allowed, request, error)
         except StoreError as error:
             log.warning("page_not_served", path=request.url.path, kind=error.kind)
             response = trouble(request, 503, "The database is not answering.", "Nothing was saved. Try again in 10 s.")
@@ -87,7 +110,7 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
             log.exception("page_crashed", path=request.url.path, number=number)
             await run_in_threadpool(count_crash)
             response = trouble(request, 500, "This page could not be made.", f"Error {number}. Nothing was changed.")
-        for name, value in HEADERS.items():
+        for name, value in (HEADERS | secure).items():
             response.headers.setdefault(name, value)
         return response
 
@@ -95,15 +118,29 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
     async def refused(request: Request, error: HTTPException) -> Response:
         if is_asked(request) and error.status_code != 404:
             return problem(request, error.status_code, str(error.detail), error.headers)
+        if error.status_code == 403:
+            return trouble(request, 403, "This was not done.", str(error.detail))
         return trouble(request, 404, NOTHING_HERE) if error.status_code == 404 else await plainly(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def unreadable(request: Request, error: RequestValidationError) -> Response:
-        return invalid(request, error)
+        if is_asked(request):
+            return invalid(request, error)
+        told = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
+        return trouble(request, 422, "This form cannot be read.", told)
 
     @app.exception_handler(UnknownTarget)
-    async def unknown_target(request: Request, _error: UnknownTarget) -> Response:
+    @app.exception_handler(NotFound)
+    async def unknown(request: Request, _error: Smart360Error) -> Response:
         return trouble(request, 404, NOTHING_HERE)
+
+    @app.exception_handler(NotAllowed)
+    async def refused_by_right(request: Request, error: NotAllowed) -> Response:
+        return await run_in_threadpool(not_allowed, request, error)
+
+    @app.exception_handler(ApprovalRefused)
+    async def refused_by_state(request: Request, error: ApprovalRefused) -> Response:
+        return trouble(request, 409, error.what[:1].upper() + error.what[1:], error.mend)
 
     @app.get("/metrics")
     def scrape(request: Request) -> Response:
@@ -130,11 +167,22 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None) -> FastAPI:
         stuck = _stuck_loops(deps, scheduler)
         return JSONResponse({"ready": not stuck, "stuck": stuck}, 503 if stuck else 200)
 
-    for pages in (fleet, target, plan, rules, coverage):
+    for pages in (fleet, target, plan, rules, coverage, acts, sign_in):
         app.include_router(pages.routes(web))
     app.include_router(create_api(deps))
     app.mount("/static", StaticFiles(directory=_HERE / "static"))
     return app
+
+
+def refusal(actor: Actor, right: Right, tenant: str, *, can_sign_in: bool) -> tuple[str, str]:
+    """In words: what one may not do where, and how to come to it."""
+    where = "" if tenant == EVERYWHERE else f", on {tenant}"
+    if not actor.is_person and can_sign_in:
+        return f"You can look, not act{where}.", "Sign in first."
+    roles = " or ".join(roles_with(right))
+    acts = {Right.ACT, Right.SWEEP, Right.PROPOSE, Right.APPROVE} & actor.rights.get(tenant, frozenset())
+    title = f"You may not {right}{where}." if acts else f"You can look, not act{where}."
+    return title, f"To {right}, ask an admin for the role {roles}." if roles else ""
 
 
 def _stuck_loops(deps: Deps, scheduler: Scheduler | None) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from monitor.access import EVERYWHERE, Actor, Right
 from monitor.deps import Deps
@@ -19,6 +20,8 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 VISITOR: Final = Actor(
     "visitor", {EVERYWHERE: frozenset({Right.SEE, Right.SEE_PEOPLE, Right.METRICS})}, is_person=False
 )
+#: Who asks for what anybody may ask: the sign-in, health, what pages are drawn with.
+NOBODY: Final = Actor("nobody", {}, is_person=False)
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,16 @@ class Web:
     templates: Environment
 
     def page(self, request: Request, template: str, status: int = 200, **view: object) -> HTMLResponse:
-        """A template as an answer; every template sees ``actor``."""
-        shown = self.templates.get_template(template).render(actor=actor_of(request), **view)
+        """A template as an answer.
+
+        Every template sees ``actor``, ``csrf()``: the hidden field that each form that posts must have, and
+        ``csrf_token``: the same for htmx.
+        """
+        token: str = request.state.csrf
+        field = Markup('<input type="hidden" name="csrf" value="{}">').format(token)
+        shown = self.templates.get_template(template).render(
+            actor=actor_of(request), csrf=lambda: field, csrf_token=token, **view
+        )
         return HTMLResponse(shown, status_code=status)
 
 
@@ -42,12 +53,13 @@ def make_web(deps: Deps) -> Web:
     )  # fmt: skip
     templates.filters.update(filters())
     templates.globals["version"] = metadata.version("smart360-monitor")
+    templates.globals["can_sign_in"] = deps.settings.can_sign_in
     return Web(deps, templates)
 
 
 def actor_of(request: Request) -> Actor:
     """Who asks."""
-    found: Actor = getattr(request.state, "actor", VISITOR)
+    found: Actor = request.state.actor
     return found
 
 

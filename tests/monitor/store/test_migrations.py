@@ -12,9 +12,11 @@ from nacl.signing import SigningKey
 from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
+from monitor.access import Grant, Right, Role
 from monitor.errors import SchemaMismatch
 from monitor.store import migrations
 from monitor.store.engine import current_revision, newest_revision, open_engine, upgrade
+from monitor.store.people import Person, Session, Token
 from monitor.store.tables import Base
 from monitor.store.unit import Store
 from rules.findings import Kind
@@ -101,6 +103,11 @@ def filled(engine: Engine) -> dict[str, int]:
         unit.targets.pause_all(True, "olga", NOW)
         unit.fleet.make(Cause(Kind.DRIFT, "", "changed", "tax", "percentage"), "operators", NOW)
         unit.targets.keep_coverage(target, {"configuration": target.name})
+        unit.people.put(Person("olga", None, None, "", "", NOW))
+        unit.people.grant("olga", Grant(Role.ONBOARDING_LEAD, "swa"))
+        unit.people.start(Session("h", "olga", "[]", NOW, NOW), NOW)
+        unit.people.add_token(Token("ci", frozenset({Right.SEE}), frozenset({"swa"}), "olga", NOW, NOW), "h")
+        unit.people.tried("olga", NOW - NOW, NOW)
     found = rows(engine)
     assert [name for name, count in found.items() if not count] == [], "a table this test does not fill"
     return found
