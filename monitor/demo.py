@@ -3,12 +3,13 @@
 Everything is real but the far side of two wires: SMART360 and Slack are servers on loopback.
 """
 
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from importlib import import_module, resources
 from pathlib import Path
@@ -16,11 +17,12 @@ from time import monotonic
 from typing import Any, Final
 
 from baselines import document
-from monitor.access import on_host
+from monitor.access import on_host, read_grants
 from monitor.approval import approve, propose_baseline, review_of
 from monitor.clock import Clock, SystemClock
 from monitor.delivery import deliver_waiting
 from monitor.deps import Deps
+from monitor.people import add_person, grant_role
 from monitor.sandbox.process import SandboxProcess, start_sandbox
 from monitor.sandbox.slack_process import SlackProcess, start_slack
 from monitor.settings import Settings, state_folder
@@ -31,6 +33,12 @@ from rules.findings import Kind
 from rules.lifecycle import Known
 
 PROPOSER, APPROVER = "olga.brandt", "nisha.rao"
+#: Who may sign in to the demo, with one password that is printed.
+PEOPLE: Final = {
+    "carla": "customer success on *", PROPOSER: "onboarding lead on *", APPROVER: "onboarding lead on *",
+    "pilar": "onboarding lead on swa", "ada": "admin on *",
+}  # fmt: skip
+PARTNER: Final = "pilar"  #: her role ends
 TARGET: Final = "swa/production"
 SHOWN: Final = ("friday-variable-plan-deactivated", "misplaced-decimal-point", "cashier-may-refund")
 
@@ -110,6 +118,7 @@ class Demo:
     slack: SlackProcess
     target: Target
     pages: str = ""
+    password: str = ""  #: of everybody in PEOPLE
     folder: Path = field(default_factory=Path)
 
     def sweep(self) -> SweepReport:
@@ -124,6 +133,16 @@ class Demo:
         with self.deps.store.read() as unit:
             digest = review_of(proposal, self.deps, unit).digest
         return approve(proposal, digest, on_host(APPROVER), self.deps).baseline.digest
+
+    def add_people(self) -> None:
+        """Whoever wants to act signs in as one of them."""
+        self.password = f"demo-{secrets.token_hex(5)}"
+        host = on_host("demo")
+        for name, roles in PEOPLE.items():
+            add_person(name, host, self.deps, shown=name.replace(".", " ").title(), password=self.password)
+            for grant in read_grants(roles):
+                ends = self.deps.clock.now() + timedelta(days=90) if name == PARTNER else None
+                grant_role(name, replace(grant, ends=ends), host, self.deps)
 
     def open_findings(self) -> dict[str, Known]:
         """What is open at SWA, by fingerprint."""
@@ -216,6 +235,7 @@ def running_demo(
             database_url=f"sqlite:///{folder / 'monitor.db'}", state_folder=state_folder(),
             slack_token=f"file:{folder / 'slack'}", slack_url=slack.api_url, slack_channels={"swa-care": "C0SWA"},
             allowed_hosts=["127.0.0.1"], public_url=f"http://127.0.0.1:{address}" if address else "",
+            local_accounts=True, sign_in="optional",
         )  # fmt: skip
         deps = Deps(settings, clock=clock or SystemClock(), open_store=lambda: opened)
         definition = Definition(
@@ -230,7 +250,9 @@ def running_demo(
         demo = Demo(deps, sandbox, slack, target, folder=folder)
         if address:
             demo.pages = stack.enter_context(_served(deps, address))
-            tell(f"pages     {demo.pages}  (loopback only: people cannot sign in yet)")
+            demo.add_people()
+            tell(f"pages     {demo.pages}  who is on this machine may look; to act, sign in")
+            tell(f"sign in   {', '.join(PEOPLE)}   password {demo.password}")
         yield demo
 
 

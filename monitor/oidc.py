@@ -11,7 +11,9 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-with catch_warnings():  # Authlib tells of a successor of httpx
+with catch_warnings():  # Authlib tells of a successor of httpx, and insists once its own module is there
+    import authlib.deprecate  # noqa: F401
+
     simplefilter("ignore")
     from authlib.integrations.base_client import OAuthError
     from authlib.integrations.httpx_client import OAuth2Client
@@ -64,7 +66,7 @@ def finish(settings: Settings, redirect_uri: str, start: Start, answer: Mapping[
                 described["token_endpoint"], grant_type="authorization_code", code=answer["code"],
                 code_verifier=start.verifier,
             )  # fmt: skip
-            keys = client.get(described["jwks_uri"], withhold_token=True).raise_for_status().json()
+            keys = client.request("GET", described["jwks_uri"], withhold_token=True).raise_for_status().json()
             decoded = jwt.decode(token["id_token"], KeySet.import_key_set(keys), algorithms=ALGORITHMS)
             claims = CodeIDToken(
                 decoded.claims, decoded.header,
@@ -99,7 +101,7 @@ def _client(settings: Settings, redirect_uri: str) -> OAuth2Client:
 def _described(client: OAuth2Client, settings: Settings) -> Mapping[str, Any]:
     address = f"{settings.oidc_issuer.rstrip('/')}/.well-known/openid-configuration"
     try:
-        found: dict[str, Any] = client.get(address, withhold_token=True).raise_for_status().json()
+        found: dict[str, Any] = client.request("GET", address, withhold_token=True).raise_for_status().json()
     except (httpx.HTTPError, ValueError) as error:
         raise _unreachable(error) from None
     if found.get("issuer") != settings.oidc_issuer:

@@ -46,6 +46,10 @@ class Settings(BaseSettings):
         default="needed",
         description="optional: who is not signed in may look; on loopback only. Where nobody can sign in it is so too.",
     )
+    proxies: list[str] = Field(
+        default_factory=lambda: ["127.0.0.1"],
+        description="Addresses of proxies that are believed whose request they pass on; as JSON.",
+    )
     local_accounts: bool = Field(default=False, description="People may sign in with a password kept here.")
     oidc_issuer: str = Field(default="", description="Issuer for single sign-on (OpenID Connect); empty: none.")
     oidc_client_id: str = Field(default="", description="This service's name at the issuer.")

@@ -37,6 +37,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "baseline": ("baselines", "app", "Baselines: what people approved."),
     "findings": ("findings", "app", "Findings: what is wrong now, and its life."),
     "waiver": ("waivers", "app", "Waivers: what may stay wrong, why, until when."),
+    "people": ("people", "app", "People: who may sign in, and what they may do."),
+    "token": ("tokens", "app", "Tokens: what programs sign in with."),
     "serve": ("serve", "serve", "Run the service and its pages."),
     "sandbox": ("serve", "sandbox", "Run the SMART360 look-alike alone."),
     "db": ("serve", "db", "The store's schema."),

@@ -10,12 +10,13 @@ import typer
 
 from monitor.cli import BadUsage, tell
 from monitor.cli.context import deps
+from monitor.settings import Settings
 
 db = typer.Typer(help="The store's schema.", no_args_is_help=True)
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Loopback only, until people can sign in.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Other than loopback only where people sign in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of pages and metrics.")] = 8360,
     role: Annotated[str, typer.Option(help="all; web, scheduler and worker come with PostgreSQL roles.")] = "all",
 ) -> None:
@@ -35,17 +36,19 @@ def serve(
     from monitor.schedule import Scheduler
     from monitor.web.app import create_app, serve_in_thread
 
-    if host not in ("127.0.0.1", "localhost"):
-        what = "people cannot sign in yet, so only loopback is served."
-        raise BadUsage(what, where=f"--host {host}", mend="Put 127.0.0.1.")
     if role != "all":
         raise BadUsage("only all is there yet.", where=f"--role {role}", mend="Leave --role out.")
     wired = deps()
+    on_loopback = host in ("127.0.0.1", "localhost", "::1")
+    if not on_loopback:
+        _refuse_open(host, wired.settings)
     scheduler = Scheduler(wired)
     _ = wired.store, wired.packs  # a mistake ends it before anything is served
-    url, stop = serve_in_thread(create_app(wired, scheduler), port)
+    app = create_app(wired, scheduler, on_loopback=on_loopback)
+    url, stop = serve_in_thread(app, port, host, wired.settings.proxies)
     scheduler.start()
-    tell.note(f"pages     {url}  (loopback only: people cannot sign in yet)")
+    open_to = "  (who is on this machine may look)" if wired.settings.visitors_may_look else ""
+    tell.note(f"pages     {url}{open_to}")
     tell.note(f"metrics   {url}/metrics")
     if not wired.settings.slack_token:
         tell.note("slack     no token is set (SMART360_SLACK_TOKEN): messages wait")
@@ -53,6 +56,20 @@ def serve(
     scheduler.stop()
     stop()
     wired.store.close()
+
+
+def _refuse_open(host: str, settings: Settings) -> None:
+    """Whoever reaches it over the network must sign in, under a name it knows, and over https."""
+    missing = ""
+    if not settings.can_sign_in:
+        missing = "SMART360_OIDC_ISSUER, or SMART360_LOCAL_ACCOUNTS=true"
+    elif settings.sign_in != "needed":
+        missing = "SMART360_SIGN_IN=needed"
+    elif not settings.public_url.startswith("https://"):
+        missing = "SMART360_PUBLIC_URL to the https address under which people come"
+    if missing:
+        what = "others reach this address, and they could look without signing in, or sign in unprotected."
+        raise BadUsage(what, where=f"--host {host}", mend=f"Set {missing}; or leave --host out.")
 
 
 def sandbox(

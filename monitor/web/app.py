@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -194,23 +194,32 @@ def _stuck_loops(deps: Deps, scheduler: Scheduler | None) -> list[str]:
     return sorted(name for name, at in list(scheduler.last_turn.items()) if now - at > longest)
 
 
-def serve_in_thread(app: FastAPI, port: int) -> tuple[str, Callable[[], None]]:
-    """Serve on loopback from a thread; returns the address and what stops it.
+def serve_in_thread(
+    app: FastAPI, port: int, host: str = "127.0.0.1", proxies: Sequence[str] = ()
+) -> tuple[str, Callable[[], None]]:
+    """Serve from a thread, on loopback unless another address is named; returns the address and what stops it.
+
+    Args:
+        proxies: addresses that are believed whom they pass on.
 
     Raises:
         PortTaken: somebody else listens there.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((host, port))
         listener.listen()
     except OSError as error:
         listener.close()
         mend = f"Put another one: --port {port + 1}."
         raise PortTaken(f"nothing can listen there: {error.strerror}.", where=f"port {port}", mend=mend) from None
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, lifespan="off", forwarded_allow_ips=list(proxies)
+    )  # fmt: skip
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="web", daemon=True)
     thread.start()
     while not server.started and thread.is_alive():
@@ -221,4 +230,4 @@ def serve_in_thread(app: FastAPI, port: int) -> tuple[str, Callable[[], None]]:
         thread.join(10)
         listener.close()
 
-    return f"http://127.0.0.1:{listener.getsockname()[1]}", stop
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}", stop
