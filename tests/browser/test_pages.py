@@ -77,7 +77,7 @@ EVERYWHERE = pytest.mark.parametrize(
 
 
 @pytest.mark.parametrize(
-    "name", ["", "rules", *(f"targets/{each}/production" for each in ("swa", "new", "old", "part", "lost"))]
+    "name", ["", "rules", "sign-in", *(f"targets/{each}/production" for each in ("swa", "new", "old", "part", "lost"))]
 )
 @EVERYWHERE
 def test_every_state_reads_well_everywhere(page, troubled, name, scheme, width):

@@ -133,7 +133,7 @@ def forged(good):
     }
 
 
-def test_a_forged_way_back_signs_nobody_in(service, issuer):
+def test_b73_a_forged_way_back_signs_nobody_in(service, issuer):
     user(issuer, "o1", email="olga@swa.example", email_verified=True)
     for name in forged({"state": "", "code": ""}):
         client = service.browser()
@@ -145,7 +145,7 @@ def test_a_forged_way_back_signs_nobody_in(service, issuer):
         assert client.get("/sign-in/back", params=good).status_code == 400, "a way back is gone once"
 
 
-def test_the_way_back_works_once_in_the_browser_that_began_and_within_ten_minutes(service, issuer):
+def test_b73_the_way_back_works_once_in_the_browser_that_began_and_within_ten_minutes(service, issuer):
     user(issuer, "o1", email="olga@swa.example", email_verified=True)
     client = service.browser()
     back = came_back(client, "o1")
@@ -227,7 +227,7 @@ def id_token(issued, start, header=None, key=KEY, **changed):
     ids=lambda each: " ".join(f"{name}={str(value)[:30]}" for name, value in each.items()),
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
-def test_an_id_token_that_is_not_for_us_now_and_from_the_issuer_proves_nothing(issued, tmp_path, changed):
+def test_b73_an_id_token_that_is_not_for_us_now_and_from_the_issuer_proves_nothing(issued, tmp_path, changed):
     settings = Settings(state_folder=tmp_path, oidc_issuer=issued["issuer"], oidc_client_id="monitor")
     start, _ = begin(settings, "http://127.0.0.1/sign-in/back", "/")
     answer = {"state": start.state, "code": "c"}

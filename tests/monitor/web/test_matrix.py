@@ -196,7 +196,7 @@ def test_what_no_route_answers_needs_somebody_too(matrix):
     assert matrix.clients[Role.VIEWER].get("/nothing").status_code == 404
 
 
-def test_fields_that_were_added_by_hand_are_ignored(matrix):
+def test_b63_fields_that_were_added_by_hand_are_ignored(matrix):
     """B63: who acts is who is signed in, whatever the form says."""
     sent = matrix.clients[Role.VIEWER].post(
         matrix.path("/findings/{number}/acknowledge", "swa"),

@@ -80,7 +80,7 @@ def test_the_cookie_cannot_be_read_by_scripts_and_is_bound_to_https_where_that_i
     assert "max-age" in answer.headers["strict-transport-security"]
 
 
-def test_a_session_set_before_the_sign_in_is_not_the_one_after_it(service):
+def test_b74_a_session_set_before_the_sign_in_is_not_the_one_after_it(service):
     service.person("carla")
     client = service.browser(cookies={"smart360": "planted-by-somebody-else"})
     assert sign_in(client, "carla").status_code == 303
@@ -88,7 +88,7 @@ def test_a_session_set_before_the_sign_in_is_not_the_one_after_it(service):
     assert client.get("/").status_code == 200
 
 
-def test_a_session_ends_with_the_sign_out_also_for_who_has_stolen_it(service):
+def test_b74_a_session_ends_with_the_sign_out_also_for_who_has_stolen_it(service):
     service.person("carla")
     client = service.signed_in("carla")
     stolen = service.browser(cookies=dict(client.cookies))
@@ -112,12 +112,12 @@ def test_a_session_lasts_eight_hours_and_one_without_use(service, steps, ends):
 
 
 @pytest.mark.parametrize("shown", ["x" * 10_000, "", "ü", "a; b", "0" * 43])
-def test_what_is_no_session_opens_nothing(service, shown):
+def test_b74_what_is_no_session_opens_nothing(service, shown):
     answer = service.browser().get("/", headers={"Cookie": f"smart360={shown}".encode()})
     assert answer.status_code == 303
 
 
-def test_a_removed_role_is_gone_with_the_next_request(service, number):
+def test_b74_a_removed_role_is_gone_with_the_next_request(service, number):
     grant = Grant(Role.CUSTOMER_SUCCESS, "swa")
     service.person("carla", grant)
     client = service.signed_in("carla")
@@ -188,7 +188,7 @@ def forged(service, client, other):
     }
 
 
-def test_what_another_site_sends_is_refused(service, number):
+def test_b62_what_another_site_sends_is_refused(service, number):
     service.person("carla", Grant(Role.CUSTOMER_SUCCESS, "swa"))
     service.person("nisha", Grant(Role.CUSTOMER_SUCCESS, "swa"))
     client, other = service.signed_in("carla"), service.signed_in("nisha")
@@ -199,7 +199,7 @@ def test_what_another_site_sends_is_refused(service, number):
     assert client.get(f"/api/v1/findings/{number}").json()["state"] == "open"
 
 
-def test_the_sign_in_itself_cannot_be_forged(service):
+def test_b62_the_sign_in_itself_cannot_be_forged(service):
     service.person("mallory")
     victim = service.browser()
     victim.get("/sign-in")
@@ -209,7 +209,7 @@ def test_the_sign_in_itself_cannot_be_forged(service):
     assert victim.get("/").status_code == 303
 
 
-def test_the_same_words_whether_name_or_password_is_wrong(service):
+def test_b75_the_same_words_whether_name_or_password_is_wrong(service):
     service.person("carla")
     tries = ("carla", "wrong"), ("nobody", "wrong"), ("nobody", PASSWORD)
     told = [sign_in(service.browser(), *each) for each in tries]
@@ -219,7 +219,7 @@ def test_the_same_words_whether_name_or_password_is_wrong(service):
     assert [actor for actor, _, _ in refused] == ["carla", "unknown", "unknown"]
 
 
-def test_who_is_unknown_takes_the_same_work_as_who_is_known(service, monkeypatch):
+def test_b75_who_is_unknown_takes_the_same_work_as_who_is_known(service, monkeypatch):
     """Counted, not timed: one verification of argon2 with the same costs each."""
     import argon2
 
@@ -238,7 +238,7 @@ def test_who_is_unknown_takes_the_same_work_as_who_is_known(service, monkeypatch
 
 
 @pytest.mark.parametrize("login", ["carla", "nobody"])
-def test_the_eleventh_try_is_not_heard_and_the_minutes_left_are_said(service, login):
+def test_b75_the_eleventh_try_is_not_heard_and_the_minutes_left_are_said(service, login):
     service.person("carla")
     client = service.browser()
     for _ in range(10):
@@ -280,13 +280,13 @@ def test_nobody_fills_the_audit_log_with_refusals(service):
     ["https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil", "javascript:alert(1)", "", "x",
      "/\t/evil.example", "/ok\r\nSet-Cookie: a=b", "///evil.example", "/%0d%0a\x00"],
 )  # fmt: skip
-def test_the_way_after_the_sign_in_never_leads_to_another_site(service, leads_to):
+def test_b65_the_way_after_the_sign_in_never_leads_to_another_site(service, leads_to):
     service.person("carla")
     answer = sign_in(service.browser(), "carla", leads_to=leads_to)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
 
-def test_a_page_from_another_site_is_not_gone_back_to(service, number):
+def test_b65_a_page_from_another_site_is_not_gone_back_to(service, number):
     service.person("carla", Grant(Role.CUSTOMER_SUCCESS, "swa"))
     client = service.signed_in("carla")
     for referer in ("https://evil.example/x", "//evil.example", f"{service.url}//evil.example"):
@@ -313,7 +313,7 @@ def test_who_may_look_only_is_told_so_and_whom_to_ask(service, number):
     assert audited(service)[-1] == ("carla", "request.denied", "act on findings on swa")
 
 
-def test_a_token_opens_what_its_scopes_say_until_its_end_or_until_it_is_revoked(service, number):
+def test_b61_a_token_opens_what_its_scopes_say_until_its_end_or_until_it_is_revoked(service, number):
     sees = service.token("reader", Right.SEE, tenants=frozenset({"swa"}))
     scrapes = service.token("prometheus", Right.METRICS)
     path = f"/api/v1/findings/{number}"
@@ -332,13 +332,13 @@ def test_a_token_opens_what_its_scopes_say_until_its_end_or_until_it_is_revoked(
 
 
 @pytest.mark.parametrize("shown", ["Bearer x", "Bearer", "bearer s360_", "Bearer eyJhbGciOiJub25lIn0.e30."])
-def test_what_is_no_token_opens_nothing_not_even_what_visitors_see(service, shown):
+def test_b61_what_is_no_token_opens_nothing_not_even_what_visitors_see(service, shown):
     for path in ("/", "/healthz", "/metrics", "/api/v1/targets"):
         assert service.browser().get(path, headers={"Authorization": shown}).status_code == 401
     assert service.browser().get("/api/v1/targets?token=s360_x&access_token=s360_x").status_code == 401
 
 
-def test_a_token_of_another_installation_is_none_here(service, tmp_path):
+def test_b61_a_token_of_another_installation_is_none_here(service, tmp_path):
     from monitor.people import actor_of_token
 
     token = service.token("reader", Right.SEE)["Authorization"].removeprefix("Bearer ")
