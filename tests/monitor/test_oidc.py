@@ -16,7 +16,7 @@ from monitor.clock import SetClock
 from monitor.deps import Deps
 from monitor.errors import NotSignedIn
 from monitor.oidc import begin, finish
-from monitor.people import remove
+from monitor.people import back_from_sign_on, remove
 from monitor.settings import Settings
 from monitor.store.unit import Store
 from monitor.web.app import create_app, serve_in_thread
@@ -152,6 +152,7 @@ def test_b73_the_way_back_works_once_in_the_browser_that_began_and_within_ten_mi
     assert service.browser().get(back).status_code == 400
     copy = service.browser(cookies=dict(client.cookies))
     assert client.get(back).status_code == 303
+    assert back_from_sign_on(copy.cookies["smart360"], service.deps) is None
     assert copy.get(back).status_code == 400
     late = service.browser()
     back = came_back(late, "o1")
