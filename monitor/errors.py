@@ -89,7 +89,29 @@ class InvalidAccess(Smart360Error):
     code = "invalid_access"
 
 
+class TooOften(Smart360Error):
+    """Asked more often than is allowed; ``after_s`` seconds later it may be asked again."""
+
+    code = "too_often"
+
+    def __init__(self, what: str, after_s: int, *, where: str) -> None:
+        super().__init__(what, where=where, mend=f"Ask again in {after_s} s.")
+        self.after_s = after_s
+
+
 class InvalidTenantFile(InvalidInput):
     """A tenant file with mistakes; nothing of it was applied."""
 
     code = "invalid_tenant_file"
+
+
+class ForeignAuditKey(Smart360Error):
+    """This installation's key is not the one the audit log is signed with; signing with it would break the chain."""
+
+    code = "foreign_audit_key"
+
+    def __init__(self, ours: str, last: str) -> None:
+        super().__init__(
+            f"it is signed with key {last[:16]}…, and the key here is {ours[:16]}….", where="audit log",
+            mend="Put the service's key into SMART360_AUDIT_KEY; to change keys: audit key --next REFERENCE.",
+        )  # fmt: skip

@@ -20,6 +20,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from baselines.catalogue import Catalogue
+from monitor.audit import ChainWatch, anchor_age
 from monitor.deps import Deps
 from monitor.store.counters import BUCKETS
 from monitor.store.unit import Unit
@@ -45,6 +46,7 @@ class _State(Collector):
 
     def __init__(self, deps: Deps, loops: Mapping[str, datetime] | None) -> None:
         self.deps, self.loops = deps, loops
+        self.chain = ChainWatch(deps)
 
     def describe(self) -> list[Metric]:
         """Nothing is read when the registry is made."""
@@ -56,6 +58,7 @@ class _State(Collector):
             targets = unit.targets.all()
             yield from self._targets(unit, targets)
             yield from self._alerts(unit)
+            yield from self._audit(unit)
             yield from _counted(unit, {(target.tenant, target.environment) for target in targets})
         build = GaugeMetricFamily("smart360_build_info", "Version of the program.", labels=("version",))
         build.add_metric((metadata.version("smart360-monitor"),), 1)
@@ -126,6 +129,14 @@ class _State(Collector):
         for module, count in objects.items():
             if count:
                 gauges["snapshot_objects"].add_metric((*place, module), count)
+
+    def _audit(self, unit: Unit) -> Iterator[Metric]:
+        whole = GaugeMetricFamily("smart360_audit_chain_ok", "1: the audit log is whole as far as it was followed.")
+        whole.add_metric((), self.chain.look(unit))
+        age = GaugeMetricFamily("smart360_audit_anchor_age_seconds", "Since the head of the log was told outside.")
+        age.add_metric((), max(0.0, anchor_age(unit, self.deps).total_seconds()))
+        yield whole
+        yield age
 
     def _alerts(self, unit: Unit) -> Iterator[Metric]:
         waiting = GaugeMetricFamily("smart360_alerts_waiting", "Alerts not yet delivered.", labels=("channel",))

@@ -16,9 +16,12 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from blake3 import blake3
 from cronsim import CronSim, CronSimError
 
+from baselines.errors import ApprovalRefused
+from monitor.access import Actor, Right
+from monitor.audit import Anchors
 from monitor.delivery import deliver_waiting
 from monitor.deps import Deps
-from monitor.errors import StoreError
+from monitor.errors import StoreError, TooOften
 from monitor.store.sweeps import Claim
 from monitor.sweep import SweepReport, claim_slot, sweep
 from monitor.target import Target
@@ -29,6 +32,7 @@ _INTERVAL: Final = re.compile(r"every (\d+)\s*(m|min|h|d)")
 _UNITS: Final = {"m": 60, "min": 60, "h": 3600, "d": 86400}
 SHORTEST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(days=31)
+MOST_AN_HOUR: Final = 6  #: sweeps of a target, from which on nobody may ask for one more
 LATE: Final = timedelta(seconds=120)  #: a slot older than this at a start was missed
 
 
@@ -76,6 +80,27 @@ def spread(target: Target, seconds: int) -> timedelta:
     return timedelta(seconds=int.from_bytes(blake3(target.name.encode()).digest()[:4], "big") % seconds)
 
 
+def ask_for_sweep(name: str, actor: Actor, deps: Deps) -> Target:
+    """Have a target swept at the next turn of the service; six times an hour at most, whoever asked for the others.
+
+    Raises:
+        UnknownTarget: there is none of that name.
+        ApprovalRefused: ``paused``.
+        TooOften: it was swept six times within the hour.
+    """
+    now = deps.clock.now()
+    with deps.store.write() as unit:
+        target = unit.targets.named(name)
+        actor.needs(Right.SWEEP, target.tenant)
+        if target.paused_at is not None or unit.targets.paused_all():
+            mend = f"smart360-monitor tenant resume {name}"
+            raise ApprovalRefused("paused", "its sweeps are paused.", where=name, mend=mend)
+        if unit.sweeps.claimed_since(target, now - timedelta(hours=1)) >= MOST_AN_HOUR:
+            raise TooOften(f"it was swept {MOST_AN_HOUR} times within the hour.", 600, where=name)
+        unit.targets.set_next_run(target, now)
+        return unit.targets.named(name)
+
+
 @dataclass
 class Scheduler:
     """Claims due slots, runs sweeps in threads, delivers what waits, and says when it last turned."""
@@ -84,6 +109,7 @@ class Scheduler:
     last_turn: dict[str, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._anchors = Anchors(self.deps)
         self._pool = ThreadPoolExecutor(self.deps.settings.sweeps_at_once, thread_name_prefix="sweep")
         self._running: dict[int, Future[SweepReport]] = {}
         self._clock = BackgroundScheduler(timezone="UTC")
@@ -101,6 +127,7 @@ class Scheduler:
         every = self.deps.settings.tick_seconds
         self._clock.add_job(self.turn, "interval", seconds=every, next_run_time=datetime.now(UTC), **options)
         self._clock.add_job(self.deliver, "interval", seconds=min(every, 1), next_run_time=datetime.now(UTC), **options)
+        self._clock.add_job(self.anchor, "interval", seconds=every, next_run_time=datetime.now(UTC), **options)
         self._clock.start()
 
     def stop(self) -> None:
@@ -161,6 +188,14 @@ class Scheduler:
             self.last_turn["delivery"] = self.deps.clock.now()
         except StoreError as error:
             log.warning("delivery_failed", kind=error.kind, what=error.what)
+
+    def anchor(self) -> None:
+        """Tell the head of the audit log outside, where that is due."""
+        try:
+            self._anchors.tell()
+            self.last_turn["audit"] = self.deps.clock.now()
+        except StoreError as error:
+            log.warning("anchor_failed", kind=error.kind, what=error.what)
 
 
 def sweep_or_fail(target: Target, slot: datetime, deps: Deps, claim: Claim | None = None) -> SweepReport:

@@ -58,6 +58,13 @@ class Settings(BaseSettings):
         default_factory=dict, description='Group of the issuer → roles, as JSON: {"leads": "onboarding lead on *"}.'
     )
     oidc_groups_claim: str = Field(default="groups", description="Claim of the ID token that names a person's groups.")
+    audit_channel: str = Field(
+        default="",
+        description="Channel told the head of the audit log, hourly and at every approval; empty: none.",
+    )
+    audit_anchor_file: Path | None = Field(
+        default=None, description="File that the head of the audit log is added to; put it on another volume."
+    )
     slack_token: str = Field(default="", description="Reference of Slack's bot token; empty: nothing is sent.")
     slack_url: str = Field(default="https://slack.com/api/", description="Base URL of Slack's API.")
     slack_channels: dict[str, str] = Field(

@@ -52,6 +52,7 @@ def command(home: Path, *words: object, given: bytes = b"", **more: str) -> Done
         except SystemExit as ended:
             code = int(ended.code or 0)
     structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
     deps.cache_clear()
     for stream in (out, err):
         stream.flush()

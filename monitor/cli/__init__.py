@@ -39,6 +39,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "waiver": ("waivers", "app", "Waivers: what may stay wrong, why, until when."),
     "people": ("people", "app", "People: who may sign in, and what they may do."),
     "token": ("tokens", "app", "Tokens: what programs sign in with."),
+    "audit": ("audit", "app", "The audit log: verify, export, keys."),
     "serve": ("serve", "serve", "Run the service and its pages."),
     "sandbox": ("serve", "sandbox", "Run the SMART360 look-alike alone."),
     "db": ("serve", "db", "The store's schema."),
@@ -105,8 +106,13 @@ def run(words: list[str]) -> int:
 
     tell.speak(notes="--quiet" not in options, progress=not {"--quiet", "--no-progress"} & set(options))
     if name not in LOGLESS:
+        from uuid import uuid4
+
+        from structlog.contextvars import bind_contextvars
+
         from monitor.logs import set_up_logs
 
+        bind_contextvars(request=uuid4().hex[:12])
         set_up_logs(verbose="--verbose" in options or name == "serve")
     return _called(name, words[1:])
 

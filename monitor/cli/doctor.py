@@ -33,7 +33,7 @@ def doctor(
     wired = deps()
     misfits: tuple[Misfit, ...] = ()
     is_unread = False
-    checks = [_version(), *_store(wired), _rules(wired), *_waivers(wired), *_slack(wired)]
+    checks = [_version(), *_store(wired), _rules(wired), *_waivers(wired), *_slack(wired), _audit(wired)]
     if source:
         with wired.store.read() as unit:
             target = unit.targets.named(source)
@@ -95,6 +95,24 @@ def _store(wired: Deps) -> list[Check]:
     else:
         found.append(Check("service", "✓", f"{holder[0]} delivers"))
     return found
+
+
+def _audit(wired: Deps) -> Check:
+    from monitor.audit import anchor_age, verify_store
+    from monitor.chain import public_half
+
+    try:
+        verdict = verify_store(wired, public_half(wired.audit_key))
+        with wired.store.read() as unit:
+            minutes = int(anchor_age(unit, wired).total_seconds() // 60)
+    except Smart360Error as error:
+        return Check("audit", "✗", error.what, error.mend)
+    if verdict.broken is not None:
+        return Check("audit", "✗", str(verdict.broken), "Keep the store as it is, and see: audit verify.")
+    told = f"{verdict.entries:,} entries, chain whole"
+    if verdict.entries and minutes > 60:
+        return Check("audit", "!", f"{told}, head not told outside for {minutes} min", "smart360-monitor serve")
+    return Check("audit", "✓", told)
 
 
 def _rules(wired: Deps) -> Check:

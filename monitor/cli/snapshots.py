@@ -93,8 +93,13 @@ def export(target: TargetName, snapshot: Number = 0, at: AtOption = "") -> None:
 
     wired = deps()
     found = _found(target, snapshot, at, wired)
-    with wired.store.read() as unit:
-        catalogue = wired.catalogue_of(unit.targets.named(target))
+    with wired.store.write() as unit:
+        registered = unit.targets.named(target)
+        unit.audit.append(
+            wired.audit_key, at=wired.clock.now(), actor=tell.actor("").name, tenant=registered.tenant,
+            action="snapshot.export", object=f"{registered.name} snapshot {found.id}", content=found.digest,
+        )  # fmt: skip
+    catalogue = wired.catalogue_of(registered)
     sys.stdout.buffer.write(write_configuration(found.configuration, catalogue))
 
 

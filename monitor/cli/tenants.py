@@ -9,8 +9,11 @@ import typer
 
 from monitor.cli import BadUsage, tell
 from monitor.cli.context import deps
+from monitor.deps import Deps
 from monitor.errors import InvalidTenantFile
 from monitor.reports.items import target_in_full, target_item
+from monitor.store.unit import Unit
+from monitor.store.values import content_of
 from monitor.target import Definition, Target
 from monitor.tenantcheck import check_access
 from rules.lifecycle import Resolution
@@ -41,15 +44,8 @@ def apply(file: Annotated[Path, typer.Argument(help="Tenant file, or - for stand
         _refuse_shared_utility(name, found, list(unit.targets.all()))
         for tenant, environment, definition in found:
             target, is_new = unit.targets.put(tenant, environment, definition, now)
-            unit.audit.append(
-                wired.audit_key,
-                at=now,
-                actor=tell.actor("").name,
-                tenant=tenant,
-                action="tenant.apply",
-                object=target.name,
-                reason=", ".join(each for each, _ in definition.overlays),
-            )
+            reason = ", ".join(each for each, _ in definition.overlays)
+            _note(unit, wired, "apply", tenant, target.name, "", reason, content=content_of(definition))
             tell.result(f"{target.name}  {'registered' if is_new else 'changed'}")
 
 
@@ -67,6 +63,15 @@ def _refuse_shared_utility(name: str, found: Sequence[tuple[str, str, Definition
         taken[place] = target
     if mistakes:
         raise InvalidTenantFile(mistakes)
+
+
+def _note(
+    unit: Unit, wired: Deps, act: str, tenant: str, target: str, by: str, reason: str = "", content: str = ""
+) -> None:
+    unit.audit.append(
+        wired.audit_key, at=wired.clock.now(), actor=tell.actor(by).name, tenant=tenant, action=f"tenant.{act}",
+        object=target, content=content, reason=reason,
+    )  # fmt: skip
 
 
 @app.command("list")
@@ -196,8 +201,11 @@ def pause(
     with wired.store.write() as unit:
         if target == "all":
             unit.targets.pause_all(True, tell.actor(by).name, now)
+            _note(unit, wired, "pause", "", "all targets", by, reason)
         else:
-            unit.targets.pause(unit.targets.named(target), tell.actor(by).name, reason, now)
+            found = unit.targets.named(target)
+            unit.targets.pause(found, tell.actor(by).name, reason, now)
+            _note(unit, wired, "pause", found.tenant, found.name, by, reason)
     tell.result(f"{target} is paused; smart360-monitor tenant resume {target} goes on.")
 
 
@@ -212,8 +220,11 @@ def resume(target: Annotated[str, typer.Argument(help="tenant/environment, or al
     with wired.store.write() as unit:
         if target == "all":
             unit.targets.pause_all(False, tell.actor(by).name, now)
+            _note(unit, wired, "resume", "", "all targets", by)
         else:
-            unit.targets.resume(unit.targets.named(target), now)
+            found = unit.targets.named(target)
+            unit.targets.resume(found, now)
+            _note(unit, wired, "resume", found.tenant, found.name, by)
     tell.result(f"{target} is watched again.")
 
 
@@ -241,8 +252,5 @@ def remove(
         several = [known for _, known in unit.findings.open(found)]
         unit.findings.resolve(several, Resolution.TARGET_REMOVED, "target removed", tell.actor(by).name, now)
         unit.targets.remove(found, now)
-        unit.audit.append(
-            wired.audit_key, at=now, actor=tell.actor(by).name, tenant=found.tenant, action="tenant.remove",
-            object=found.name,
-        )  # fmt: skip
+        _note(unit, wired, "remove", found.tenant, found.name, by)
     tell.result(f"{target} is removed; {len(several)} findings ended with it.")

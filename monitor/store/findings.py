@@ -78,7 +78,7 @@ class Findings:
         )
         if target is not None:
             query = query.where(_COLUMNS.target_id == target.id)
-        found = [(f"{row.tenant}/{row.environment}", _known(row)) for row in self._connection.execute(query)]
+        found = [(f"{row.tenant}/{row.environment}", known_of(row)) for row in self._connection.execute(query)]
         return sorted(found, key=lambda each: (each[1].finding.severity.rank, each[1].opened_at, each[1].id))
 
     def counts(self) -> Mapping[tuple[str, str, str, str, str], int]:
@@ -99,7 +99,7 @@ class Findings:
             .join(TargetRow, _TARGETS.id == _COLUMNS.target_id)
             .where(_COLUMNS.number == number.upper(), self._seen)
         ).first()
-        return (f"{row.tenant}/{row.environment}", _known(row)) if row is not None else None
+        return (f"{row.tenant}/{row.environment}", known_of(row)) if row is not None else None
 
     def in_fleet(self, events: Collection[int]) -> Sequence[tuple[str, Known]]:
         """Members of fleet events with their targets' names, as they appeared."""
@@ -180,7 +180,7 @@ class Findings:
 
     def _select(self, *where: Any) -> list[Known]:
         rows = self._connection.execute(select(FindingRow.__table__).where(*where).order_by(_COLUMNS.id))
-        return [_known(row) for row in rows]
+        return [known_of(row) for row in rows]
 
     def apply(
         self, target: Target, settlement: Settlement, sweep: int, now: datetime, alert_key: str,
@@ -288,7 +288,7 @@ class Findings:
         if done.rowcount != 1:
             raise Moved(known.number)
         row = self._connection.execute(select(FindingRow.__table__).where(_COLUMNS.id == known.id)).one()
-        return _known(row)
+        return known_of(row)
 
     def _note(
         self, identity: int, event: Event | Mark, now: datetime, sweep: int | None, *, by: str = "", note: str = ""
@@ -349,12 +349,14 @@ class Findings:
 
 def _searchable(finding: Finding) -> dict[str, Any]:
     return {
-        "kind": finding.kind.value, "rule": finding.rule, "severity": finding.severity.value, "module": finding.module,
+        "kind": finding.kind.value, "rule": finding.rule, "severity": finding.severity.value,
+        "rank": finding.severity.rank, "module": finding.module, "message": finding.message,
         "resource_type": finding.resource_type, "key": finding.key, "path": finding.path, "content": to_json(finding),
     }  # fmt: skip
 
 
-def _known(row: Row[Any]) -> Known:
+def known_of(row: Row[Any]) -> Known:
+    """A finding from its row."""
     return Known(
         row.id, row.number or "", from_json(row.content, Finding), State(row.state), row.opened_at, row.changed_at,
         row.last_seen, row.times_opened, row.version, row.resolution, row.detail, row.by, row.note, row.alert_key,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from monitor.errors import Fenced
@@ -100,6 +100,13 @@ class Sweeps:
             return Claim(target, slot, made, owner)
         self._ended(target.tenant, target.environment, state)
         return None
+
+    def claimed_since(self, target: Target, since: datetime) -> int:
+        """How many sweeps of a target began then or later."""
+        begun = select(func.count(_COLUMNS.id)).where(
+            _COLUMNS.target_id == target.id, _COLUMNS.claimed_at >= since, _COLUMNS.state != "skipped"
+        )
+        return self._connection.execute(begun).scalar_one()
 
     def renew(self, claim: Claim, now: datetime, lease: timedelta) -> bool:
         """Say that the worker lives; False if the sweep was taken over, not if it has ended meanwhile."""

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+NOT_RESOLVED = "state <> 'resolved'"  #: as queries must say it too, unbound, so that the partial indexes serve them
 Id = BigInteger().with_variant(Integer(), "sqlite")
 
 
@@ -253,6 +254,16 @@ class FindingRow(Base):
         Index(None, "state", "target_id"),
         Index(None, "cause", "appeared_at"),
         Index(None, "fleet"),
+        # What lists ask for (findings_list.py): the worst that is open, of all or of one target; the newest of all.
+        *(
+            Index(name, *columns, sqlite_where=text(NOT_RESOLVED), postgresql_where=text(NOT_RESOLVED))
+            for name, columns in {
+                "ix_findings_worst": ("rank", "opened_at", "id"),
+                "ix_findings_worst_of_target": ("target_id", "rank", "opened_at", "id"),
+            }.items()
+        ),
+        Index(None, "opened_at", "id"),
+        Index(None, "changed_at", "id"),
         CheckConstraint("state in ('open','acknowledged','resolved')", name="state"),
     )
 
@@ -263,10 +274,12 @@ class FindingRow(Base):
     kind: Mapped[str]
     rule: Mapped[str]
     severity: Mapped[str]
+    rank: Mapped[int]  #: of the severity; 0 is the worst
     module: Mapped[str]
     resource_type: Mapped[str]
     key: Mapped[str]
     path: Mapped[str]
+    message: Mapped[str]
     state: Mapped[str]
     resolution: Mapped[str] = mapped_column(server_default="")
     detail: Mapped[str] = mapped_column(server_default="")
@@ -384,10 +397,25 @@ class AuditRow(Base):
     object: Mapped[str]
     content: Mapped[str]  #: digest of what was acted upon
     reason: Mapped[str]
+    request: Mapped[str]
     prev: Mapped[str]
     hash: Mapped[str] = mapped_column(unique=True)
     signature: Mapped[str]
     public_key: Mapped[str]
+
+
+class IdempotencyRow(Base):
+    """What a write was answered, so that its repetition is answered the same and does nothing (F92, B59)."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (Index(None, "at"),)
+
+    actor: Mapped[str] = mapped_column(primary_key=True)
+    route: Mapped[str] = mapped_column(primary_key=True)  #: method and path
+    key: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str]  #: of the body
+    reply: Mapped[bytes]
+    at: Mapped[datetime]
 
 
 class LeaseRow(Base):

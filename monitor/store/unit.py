@@ -7,6 +7,7 @@ found, neither by name nor by number nor in a count (P9). None is the service it
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from threading import Lock
 
 from sqlalchemy import Engine
@@ -19,7 +20,9 @@ from monitor.store.baselines import Baselines
 from monitor.store.counters import Counters
 from monitor.store.engine import open_engine, refuse_other_schema, told_as_store_errors, upgrade
 from monitor.store.findings import Findings
+from monitor.store.findings_list import FindingList
 from monitor.store.fleet import Fleet
+from monitor.store.idempotency import Idempotency
 from monitor.store.leases import Leases
 from monitor.store.people import People
 from monitor.store.seen import Tenants
@@ -33,6 +36,7 @@ class Unit:
     """The parts of the store inside one transaction."""
 
     def __init__(self, connection: Connection, seen: Tenants = None) -> None:
+        self.connection = connection
         self.counters = Counters(connection)
         self.targets = Targets(connection, seen)
         self.sweeps = Sweeps(connection, self.counters)
@@ -41,9 +45,11 @@ class Unit:
         self.findings = Findings(connection, seen)
         self.waivers = WaiverStore(connection, seen)
         self.fleet = Fleet(connection, seen)
+        self.finding_list = FindingList(connection, seen)
         self.alerts = Alerts(connection)
         self.audit = Audit(connection, seen)
         self.leases = Leases(connection)
+        self.idempotency = Idempotency(connection)
         self.people = People(connection)
         self._connection = connection
 
@@ -62,6 +68,7 @@ class Store:
         self._reading = engine.execution_options(readonly=True, **moment)
         self._errors: Counter[str] = Counter()
         self._errors_held = Lock()
+        self._joined: ContextVar[Connection | None] = ContextVar("joined", default=None)
 
     @classmethod
     def open(cls, url: str, *, migrate: bool = False) -> "Store":
@@ -84,7 +91,13 @@ class Store:
 
     @contextmanager
     def write(self, seen: Tenants = None) -> Iterator[Unit]:
-        """A transaction that writes; committed at the end, undone by any error."""
+        """A transaction that writes; committed at the end, undone by any error.
+
+        Inside ``joined`` it is part of the transaction there, and is committed or undone with it.
+        """
+        if (joined := self._joined.get()) is not None:
+            yield Unit(joined, seen)
+            return
         told: Counter[str] = Counter()
         try:
             with told_as_store_errors(self.engine), self.engine.begin() as connection:
@@ -97,8 +110,21 @@ class Store:
             raise
 
     @contextmanager
+    def joined(self, seen: Tenants = None) -> Iterator[Unit]:
+        """A transaction that every story called inside takes part in: what it does and what is kept of it are one."""
+        with self.write(seen) as unit:
+            before = self._joined.set(unit.connection)
+            try:
+                yield unit
+            finally:
+                self._joined.reset(before)
+
+    @contextmanager
     def read(self, seen: Tenants = None) -> Iterator[Unit]:
-        """A transaction that only reads, of one moment."""
+        """A transaction that only reads, of one moment; inside ``joined``, of that transaction."""
+        if (joined := self._joined.get()) is not None:
+            yield Unit(joined, seen)
+            return
         try:
             with told_as_store_errors(self.engine), self._reading.begin() as connection:
                 yield Unit(connection, seen)

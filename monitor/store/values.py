@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import zstandard
+from blake3 import blake3
 
 T = TypeVar("T")
 
@@ -16,6 +17,11 @@ def to_json(value: Any) -> str:
 def from_json(text: str | bytes, kind: type[T]) -> T:
     """The value that ``to_json`` wrote."""
     return msgspec.json.decode(text, type=kind)
+
+
+def content_of(value: Any) -> str:
+    """A digest of a value, as the audit log names what was acted upon."""
+    return f"b3:{blake3(to_json(value).encode()).hexdigest()}"
 
 
 def packed(value: Any) -> bytes:

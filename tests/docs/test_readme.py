@@ -71,7 +71,8 @@ def environment(tmp_path_factory) -> dict[str, str]:
 def test_every_command_line_that_is_shown_names_a_command(document, capsys):
     for words in shown(document):
         assert words[0] in COMMANDS, f"{document.name} shows {words}"
-        names = words[: 2 if f"{words[0]} " in "rules tenant snapshot baseline findings waiver people token db " else 1]
+        groups = "rules tenant snapshot baseline findings waiver people token audit db "
+        names = words[: 2 if f"{words[0]} " in groups else 1]
         assert run([*names, "--help"]) == 0, f"{document.name} shows {words}"
         known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
         assert {word for word in words if word.startswith("--")} <= known, f"{document.name} shows {words}"

@@ -177,6 +177,6 @@ def test_every_act_is_in_the_audit_log_chained_and_signed(made):
     ]  # fmt: skip
     assert [each.seq for each in entries] == list(range(1, len(entries) + 1))
     for before, entry in zip([None, *entries], entries, strict=False):
-        assert entry.prev == (before.hash if before else "")
+        assert entry.prev == (before.link if before else "")
         assert entry.hash == entry.expected_hash()
         VerifyKey(entry.public_key, encoder=HexEncoder).verify(entry.hash.encode(), bytes.fromhex(entry.signature))

@@ -48,6 +48,8 @@ CONTRACT = {
     "smart360_store_errors_total": ("counter", {"kind"}),
     "smart360_alerts_waiting": ("gauge", {"channel"}),
     "smart360_alert_oldest_waiting_seconds": ("gauge", set()),
+    "smart360_audit_chain_ok": ("gauge", set()),
+    "smart360_audit_anchor_age_seconds": ("gauge", set()),
     "smart360_sweep_lag_seconds": ("gauge", PLACE),
     "smart360_build_info": ("gauge", {"version"}),
     "smart360_loop_last_turn_timestamp_seconds": ("gauge", {"loop"}),

@@ -4,15 +4,19 @@ import threading
 import time
 from dataclasses import replace
 from datetime import timedelta, timezone
+from unittest.mock import patch
 
 import pytest
+import structlog
 from nacl.encoding import HexEncoder
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from monitor.store.audit import Entry
+from monitor.chain import Entry, public_half
+from monitor.chain import verify as judged
+from monitor.errors import ForeignAuditKey, NotFound
 from monitor.store.unit import Store
 from tests.monitor.store.made import NOW, count
 
@@ -47,7 +51,7 @@ def test_each_entry_is_chained_to_the_one_before_and_signed(store):
         append(store, action)
     first, second, third = entries(store)
     assert [each.seq for each in (first, second, third)] == [1, 2, 3]
-    assert (second.prev, third.prev) == (first.hash, second.hash)
+    assert (second.prev, third.prev) == (first.link, second.link)
     for each in (first, second, third):
         assert each.expected_hash() == each.hash
         assert each.public_key == KEY.verify_key.encode(HexEncoder).decode()
@@ -84,7 +88,7 @@ TAMPERING = {
     "edited": "update audit set reason = 'nobody said so' where seq = 1",
     "removed": "delete from audit where seq = 1",
     "replaced": "insert or replace into audit select seq, at, 'mallory', tenant, action, object, content, reason,"
-    " prev, hash, signature, public_key from audit where seq = 1",
+    " request, prev, hash, signature, public_key from audit where seq = 1",
     "taken over": "insert into audit select * from audit where seq = 1 on conflict (seq) do update set actor = 'x'",
     "emptied": "truncate audit",
 }
@@ -133,4 +137,52 @@ def test_acts_at_the_same_moment_leave_no_gap_and_no_fork(store):
         thread.join(30)
     chain = entries(store)
     assert [each.seq for each in chain] == list(range(1, 21))
-    assert [each.prev for each in chain] == ["", *(each.hash for each in chain[:-1])]
+    assert [each.prev for each in chain] == ["", *(each.link for each in chain[:-1])]
+
+
+def test_a_key_that_the_log_does_not_name_is_refused_and_a_named_one_is_not(store):
+    append(store)
+    following = SigningKey(b"n" * 32)
+    act = {"at": NOW, "actor": "nisha", "tenant": "", "object": "audit log"}
+    with pytest.raises(ForeignAuditKey), store.write() as unit:
+        unit.audit.append(following, action="x", **act)
+    assert count(store, "audit") == 1
+    with store.write() as unit:
+        unit.audit.append(KEY, action="audit.key", content=public_half(following), **act)
+        unit.audit.append(following, action="x", **act)
+        with pytest.raises(ForeignAuditKey):
+            unit.audit.append(KEY, action="x", **act)
+        unit.audit.append(following, action="y", **act)
+        assert judged(unit.audit.after(0), key=public_half(following)).broken is None
+
+
+def test_a_removed_prefix_leaves_a_signed_checkpoint_and_the_rest_stays_protected(store):
+    made = [append(store) for _ in range(6)]
+    with store.write() as unit:
+        unit.audit.remove_before(4, KEY, at=NOW, actor="nisha", reason="ten years")
+    left = entries(store)
+    assert [each.seq for each in left] == [4, 5, 6, 7]
+    assert (left[-1].action, left[-1].content) == ("audit.checkpoint", f"3:{made[2].link}")
+    assert judged(left, key=public_half(KEY), heads=[made[4].head]).broken is None
+    with pytest.raises(DBAPIError, match="never changed"), store.engine.begin() as connection:
+        connection.execute(text("delete from audit where seq = 4"))
+    for nothing in (4, 99):
+        with pytest.raises(NotFound), store.write() as unit:
+            unit.audit.remove_before(nothing, KEY, at=NOW, actor="nisha", reason="again")
+    assert entries(store) == left
+
+
+def test_entries_are_read_in_parts_and_each_once(store):
+    with store.write() as unit:
+        for _ in range(12):
+            unit.audit.append(KEY, at=NOW, actor="nisha", tenant="swa", action="x", object="y")
+    with store.read() as unit, patch("monitor.store.audit.BATCH", 5):
+        assert [each.seq for each in unit.audit.after(0)] == list(range(1, 13))
+        assert [each.seq for each in unit.audit.after(3, 7)] == list(range(4, 11))
+
+
+def test_an_entry_tells_the_request_it_was_part_of(store):
+    with structlog.contextvars.bound_contextvars(request="7f3k"):
+        assert append(store).request == "7f3k"
+    assert append(store).request == ""
+    assert [each.request for each in entries(store)] == ["7f3k", ""]

@@ -100,6 +100,7 @@ def filled(engine: Engine) -> dict[str, int]:
         unit.audit.append(SigningKey(b"k" * 32), at=NOW, actor="nisha", tenant="swa", action="x", object="y")
         unit.counters.add("sweeps", {("swa",): 1})
         unit.leases.take("delivery", "w-1", NOW, NOW - NOW)
+        unit.idempotency.begin("nisha", "POST /x", "k-1", "b3:1", NOW)
         unit.targets.pause_all(True, "olga", NOW)
         unit.fleet.make(Cause(Kind.DRIFT, "", "changed", "tax", "percentage"), "operators", NOW)
         unit.targets.keep_coverage(target, {"configuration": target.name})

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("object", sa.Text(), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("request", sa.Text(), nullable=False),
         sa.Column("prev", sa.Text(), nullable=False),
         sa.Column("hash", sa.Text(), nullable=False),
         sa.Column("signature", sa.Text(), nullable=False),
@@ -45,6 +46,19 @@ def upgrade() -> None:
         sa.Column("value", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", "labels", name=op.f("pk_counters")),
     )
+    op.create_table(
+        "idempotency",
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("route", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("reply", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("actor", "route", "key", name=op.f("pk_idempotency")),
+    )
+    with op.batch_alter_table("idempotency", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_idempotency_at"), ["at"], unique=False)
+
     op.create_table(
         "leases",
         sa.Column("name", sa.Text(), nullable=False),
@@ -164,10 +178,12 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("rank", sa.BigInteger(), nullable=False),
         sa.Column("module", sa.Text(), nullable=False),
         sa.Column("resource_type", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("resolution", sa.Text(), server_default="", nullable=False),
         sa.Column("detail", sa.Text(), server_default="", nullable=False),
@@ -198,6 +214,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_findings_cause_appeared_at"), ["cause", "appeared_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_findings_fleet"), ["fleet"], unique=False)
         batch_op.create_index(batch_op.f("ix_findings_state_target_id"), ["state", "target_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_findings_opened_at_id"), ["opened_at", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_findings_changed_at_id"), ["changed_at", "id"], unique=False)
+        for name, columns in (
+            ("ix_findings_worst", ["rank", "opened_at", "id"]),
+            ("ix_findings_worst_of_target", ["target_id", "rank", "opened_at", "id"]),
+        ):
+            batch_op.create_index(
+                name, columns, unique=False,
+                sqlite_where=sa.text("state <> 'resolved'"), postgresql_where=sa.text("state <> 'resolved'"),
+            )  # fmt: skip
 
     op.create_table(
         "memories",
