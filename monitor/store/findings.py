@@ -109,7 +109,7 @@ class Findings:
             .where(_COLUMNS.fleet.in_(list(events)), self._seen)
             .order_by(_COLUMNS.appeared_at, _COLUMNS.id)
         )
-        return [(f"{row.tenant}/{row.environment}", _known(row)) for row in rows]
+        return [(f"{row.tenant}/{row.environment}", known_of(row)) for row in rows]
 
     def told_in(self, target: Target, keys: Iterable[str]) -> Sequence[Known]:
         """All findings of a target that were told in these messages."""
