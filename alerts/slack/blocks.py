@@ -434,7 +434,7 @@ def _text(story: AlertStory, lines: Sequence[AlertLine]) -> str:
 
 
 def _fitted(lead: str, sentence: str, tail: str) -> str:
-    lead, tail = visible(lead, 110), visible(tail.strip(), 170)
+    lead, tail = visible(lead, 110), visible(" ".join(tail.split()), 170)
     left = LONGEST_TEXT - len(lead) - len(tail) - 2
     return " ".join(filter(None, [lead, visible(sentence, left), tail]))
 
