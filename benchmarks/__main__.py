@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.commands import memory, starts
 from benchmarks.comparison import comparisons
 from benchmarks.measure import Ratio
+from benchmarks.pages import pages
 from benchmarks.rules import rule_ratios
 from benchmarks.sweeps import growth, sweeps
 from monitor.logs import set_up_logs
@@ -27,6 +28,7 @@ def figures(*, full: bool) -> Iterator[Ratio]:
     yield from rule_ratios(2000)
     yield from growth()
     yield from starts()
+    yield from pages()
     if full:
         yield from memory(50_000)
 

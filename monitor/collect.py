@@ -85,6 +85,7 @@ def collect(
     zone: tzinfo,
     now: Callable[[], datetime],
     log: Any = None,
+    told: Callable[[int, int], None] | None = None,
 ) -> Reading:
     """Read a target as far as it can be read; whatever cannot becomes a gap with its reason.
 
@@ -97,8 +98,10 @@ def collect(
         zone: of the utility, for timestamps without an offset.
         now: our clock.
         log: a structlog logger; None: the module's own.
+        told: hears after each list how many of how many were read.
     """
     sweep = _Sweep(source, catalogue, tuple(scope), last, Canonicaliser(catalogue, zone=zone, secrets=secrets))
+    sweep.told = told
     sweep.log = (log or structlog.get_logger(__name__)).bind(target="/".join(target))
     return asyncio.run(sweep.run(target, now))
 
@@ -124,6 +127,7 @@ class _Sweep:
     ) -> None:
         self.source, self.catalogue, self.scope, self.last, self.form = source, catalogue, scope, last, form
         self.log: Any = None
+        self.told: Callable[[int, int], None] | None = None
         self.listings: dict[str, Listing | SourceFault] = {}
         self.lists: dict[str, ObjectList] = {}
         self.gaps: dict[str, list[Gap]] = defaultdict(list)
@@ -191,6 +195,8 @@ class _Sweep:
     async def _read_all(self, names: Sequence[str]) -> None:
         async def read(name: str) -> None:
             self.listings[name] = await self._read(name)
+            if self.told is not None:
+                self.told(len(self.listings), len(names))
 
         await asyncio.gather(*map(read, names))
         answered = [each for each in self.listings.values() if isinstance(each, Listing) and not each.is_absent]

@@ -2,8 +2,8 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -29,7 +29,7 @@ from monitor.store.sweeps import DEATHS, Claim
 from monitor.store.unit import Unit
 from monitor.target import Target
 from rules.judge import Judgement, judge
-from rules.lifecycle import Event, Settlement, State, settle
+from rules.lifecycle import Event, Known, Settlement, State, settle
 from rules.quiet import Quiet, proposed_by, quiet_now
 from rules.waivers import Waivers, hushed
 
@@ -109,7 +109,7 @@ def sweep(target: Target, slot: datetime, deps: Deps, claim: Claim | None = None
     with _living(claim, deps):
         try:
             with stages.stage("collect"):
-                reading, memory = _read(target, deps)
+                reading, memory = _read(claim, deps)
             reached("collected")
             with stages.stage("store"):
                 _keep(claim, reading, memory, deps)
@@ -163,7 +163,23 @@ def _living(claim: Claim, deps: Deps) -> Iterator[None]:
         thread.join(5)
 
 
-def _read(target: Target, deps: Deps) -> tuple[Reading, Memory]:
+def _progress(claim: Claim, deps: Deps) -> Callable[[int, int], None]:
+    """Keeps how many lists were read, once a second at most (U17); a sweep never fails because of it."""
+    last = monotonic()
+
+    def told(read: int, total: int) -> None:
+        nonlocal last
+        if monotonic() - last < 1:
+            return
+        last = monotonic()
+        with suppress(StoreError), deps.store.write() as unit:
+            unit.sweeps.tell(claim, f"{read} of {total} lists")
+
+    return told
+
+
+def _read(claim: Claim, deps: Deps) -> tuple[Reading, Memory]:
+    target = claim.target
     with deps.store.read() as unit:
         memory = unit.snapshots.memory(target)
         known = unit.snapshots.known_lists(memory)
@@ -175,7 +191,7 @@ def _read(target: Target, deps: Deps) -> tuple[Reading, Memory]:
     reading = collect(
         deps.source(target), deps.catalogue_of(target), target.scope(deps.catalogue_of(target)), last,
         target=(target.tenant, target.environment), secrets=deps.secrets_of(target.tenant), zone=target.zone,
-        now=deps.clock.now, log=log,
+        now=deps.clock.now, log=log, told=_progress(claim, deps),
     )  # fmt: skip
     return reading, memory
 
@@ -323,7 +339,10 @@ def _written(
     for stage, seconds in stages.seconds.items():
         unit.counters.observe("sweep_duration", (stage,), (seconds,))
     fault, cure = _worst_gap(reading.configuration)
-    unit.sweeps.finish(claim, report.state, now, fault=fault, cure=cure, report=_figures(report, judgement, reading))
+    still = _severities(after, settlement)
+    unit.sweeps.finish(
+        claim, report.state, now, fault=fault, cure=cure, report={**_figures(report, judgement, reading), "open": still}
+    )
     if reading.wait_s:  # the source asks not to be asked before (F32)
         unit.targets.set_next_run(target, now + timedelta(seconds=reading.wait_s))
     return report
@@ -391,6 +410,12 @@ def _figures(report: SweepReport, judgement: Judgement, reading: Reading) -> dic
         "rules_total": len(judgement.results), "day": judgement.day.isoformat(),
         "taken_at": reading.taken_at.astimezone(UTC).isoformat(),
     }  # fmt: skip
+
+
+def _severities(after: Mapping[str, Known], settlement: Settlement) -> Mapping[str, int]:
+    """What is open after a sweep, by severity, for the chart of 30 days."""
+    still = (*after.values(), *settlement.untouched)
+    return Counter(each.finding.severity.value for each in still if each.state is not State.RESOLVED)
 
 
 def _failed(claim: Claim, error: Smart360Error, deps: Deps) -> SweepReport:

@@ -66,11 +66,22 @@ class Money:
 
     @property
     def _in_all(self) -> list[str]:
-        return [f"about {self._about(Decimal(self.monthly))} a month in all"] if self.monthly is not None else []
+        return [f"about {self.total} a month in all"] if self.total else []
 
     @property
     def _run(self) -> list[str]:
         return [f"next bill run {self.cycle} on {_day(self.next_run)}"] if self.next_run else []
+
+    @property
+    def total(self) -> str:
+        """``+$7.1 million``: by month, for all consumers of the utility; "" where it is not known."""
+        return self._about(Decimal(self.monthly)) if self.monthly is not None else ""
+
+    @property
+    def bill(self) -> str:
+        """The bill that is told first, or why none could be worked out, as a sentence without its full stop."""
+        text = self._bill(self.bills[0]) if self.bills else f"effect on bills: not computed ({self.note})"
+        return text[:1].upper() + text[1:]
 
     def _bill(self, bill: TypicalBill) -> str:
         name = f"{bill.size} {bill.category} bill ({', '.join(filter(None, (bill.usage, bill.place)))})"

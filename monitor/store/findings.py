@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, case, func, insert, select, text, true, update
+from sqlalchemy import Row, case, func, insert, literal_column, select, text, true, update
 from sqlalchemy.engine import Connection
 
+from baselines.severity import Severity
 from monitor.store.seen import Tenants, of_seen
 from monitor.store.tables import FindingEventRow, FindingRow, TargetRow
 from monitor.store.values import from_json, to_json
@@ -21,6 +22,8 @@ _COLUMNS = FindingRow.__table__.c
 _TARGETS = TargetRow.__table__.c
 _EVENTS = FindingEventRow.__table__.c
 _SUBJECT = case((_COLUMNS.kind == Kind.RULE.value, _COLUMNS.rule), else_=_COLUMNS.kind).label("subject")
+#: Written out, so that the partial index is known to hold all that is asked for.
+IS_OPEN = _COLUMNS.state != literal_column("'resolved'")
 _ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 #: Odd, so that it is a bijection on four characters: numbers look unrelated and never come twice.
 _SPREAD: Final = 700_001
@@ -81,16 +84,62 @@ class Findings:
         found = [(f"{row.tenant}/{row.environment}", known_of(row)) for row in self._connection.execute(query)]
         return sorted(found, key=lambda each: (each[1].finding.severity.rank, each[1].opened_at, each[1].id))
 
-    def counts(self) -> Mapping[tuple[str, str, str, str, str], int]:
+    def counts(self, target: Target | None = None) -> Mapping[tuple[str, str, str, str, str], int]:
         """How many are open, by (tenant, environment, module, severity, kind); the same query as ``open``."""
         rows = self._connection.execute(
             select(_TARGETS.tenant, _TARGETS.environment, _COLUMNS.module, _COLUMNS.severity, _COLUMNS.kind,
                    func.count())
             .join(TargetRow, _TARGETS.id == _COLUMNS.target_id)
-            .where(_COLUMNS.state != State.RESOLVED.value, _TARGETS.removed_at.is_(None), self._seen)
+            .where(IS_OPEN, _TARGETS.removed_at.is_(None), self._seen,
+                   _COLUMNS.target_id == target.id if target is not None else true())
             .group_by(_TARGETS.tenant, _TARGETS.environment, _COLUMNS.module, _COLUMNS.severity, _COLUMNS.kind)
         )  # fmt: skip
         return {tuple(row[:5]): row[5] for row in rows}
+
+    def tallies(self, target: Target | None = None) -> Mapping[int, Mapping[str, int]]:
+        """How many are open of each severity and of each kind, by id of the target; the same findings as ``open``."""
+        words = {**{each.value: _COLUMNS.severity for each in Severity}, **{each.value: _COLUMNS.kind for each in Kind}}
+        rows = self._connection.execute(
+            select(_COLUMNS.target_id, *(func.count(case((column == word, 1))) for word, column in words.items()))
+            .where(IS_OPEN, _COLUMNS.target_id == target.id if target is not None else true())
+            .group_by(_COLUMNS.target_id)
+        )
+        return {identity: dict(zip(words, counts, strict=True)) for identity, *counts in rows}
+
+    def worst_of(self, targets: Collection[int]) -> Mapping[int, Known]:
+        """The worst that is open at each target: of drift and rules, else of what was not read; drift leads."""
+        order = (_COLUMNS.kind == Kind.COVERAGE.value, _COLUMNS.rank, _COLUMNS.kind != Kind.DRIFT.value, _COLUMNS.rule,
+                 _COLUMNS.key, _COLUMNS.id)  # fmt: skip
+        placed = (
+            select(_COLUMNS.id, func.row_number().over(partition_by=_COLUMNS.target_id, order_by=order).label("place"))
+            .where(IS_OPEN, _COLUMNS.target_id.in_(list(targets)))
+            .subquery()
+        )
+        rows = self._connection.execute(
+            select(FindingRow.__table__).join(placed, placed.c.id == _COLUMNS.id).where(placed.c.place == 1)
+        )
+        return {row.target_id: known_of(row) for row in rows}
+
+    def unread_of(self, targets: Collection[int]) -> Mapping[int, Sequence[Known]]:
+        """What is open of the kind coverage, by id of each target."""
+        asked = select(FindingRow.__table__).where(
+            IS_OPEN, _COLUMNS.kind == Kind.COVERAGE.value, _COLUMNS.target_id.in_(list(targets))
+        )
+        found: dict[int, list[Known]] = {}
+        for row in self._connection.execute(asked.order_by(_COLUMNS.rank, _COLUMNS.id)):
+            found.setdefault(row.target_id, []).append(known_of(row))
+        return found
+
+    def elsewhere(self, known: Known) -> Sequence[str]:
+        """Other targets at which the same is open, by name."""
+        rows = self._connection.execute(
+            select(_TARGETS.tenant, _TARGETS.environment)
+            .join(FindingRow, _TARGETS.id == _COLUMNS.target_id)
+            .where(_COLUMNS.fingerprint == known.finding.fingerprint, _COLUMNS.id != known.id, IS_OPEN, self._seen,
+                   _TARGETS.removed_at.is_(None))
+            .order_by(_TARGETS.tenant, _TARGETS.environment)
+        )  # fmt: skip
+        return [f"{row.tenant}/{row.environment}" for row in rows]
 
     def numbered(self, number: str) -> tuple[str, Known] | None:
         """A finding by its number, with its target's name."""
@@ -256,7 +305,7 @@ class Findings:
             .values(
                 target_id=target.id, fingerprint=finding.fingerprint, state=State.OPEN.value, opened_at=now,
                 changed_at=now, last_seen=now, times_opened=1, alert_key=alert_key,
-                quiet=to_json(quiet) if quiet else "", openings=to_json([now]), **_searchable(finding),
+                quiet=to_json(quiet) if quiet else "", openings=to_json([now]), **searchable(finding),
             )
             .returning(_COLUMNS.id)
         ).scalar_one()  # fmt: skip
@@ -275,7 +324,7 @@ class Findings:
         values: dict[str, Any] = {"state": state.value, "changed_at": now, "version": known.version + 1}
         values |= {"resolution": step.resolution, "detail": step.detail, "quiet": ""}
         if step.event is not Event.RESOLVED:
-            values |= {"last_seen": now, "by": "", "note": "", "alert_key": alert_key, **_searchable(step.finding)}
+            values |= {"last_seen": now, "by": "", "note": "", "alert_key": alert_key, **searchable(step.finding)}
             values |= {"quiet": to_json(quiet)} if quiet else {"hush": ""}
         if step.event is Event.REOPENED:
             values |= {"times_opened": known.times_opened + 1, "openings": _openings(known, now)}
@@ -347,7 +396,8 @@ class Findings:
         return resolved
 
 
-def _searchable(finding: Finding) -> dict[str, Any]:
+def searchable(finding: Finding) -> dict[str, Any]:
+    """The columns that hold a finding."""
     return {
         "kind": finding.kind.value, "rule": finding.rule, "severity": finding.severity.value,
         "rank": finding.severity.rank, "module": finding.module, "message": finding.message,

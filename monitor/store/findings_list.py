@@ -1,8 +1,8 @@
 """Lists of findings: one query for pages, API and command line, in pages by key, each served by an index."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -50,7 +50,13 @@ class FindingQuery:
     states: frozenset[State] = field(default=OPEN)
     since: datetime | None = None  #: aware; something happened to it then or later
     words: str = ""  #: in its sentence, key or rule; or its number
+    rule: str = ""
+    key: str = ""  #: of the object
     sort: Sort = Sort.SEVERITY
+
+
+#: What can be chosen among, by the field of the query, and the column that holds it.
+FACETS: Final = {"states": "state", "severities": "rank", "kinds": "kind", "modules": "module"}
 
 
 def place_of(known: Known, sort: Sort) -> tuple[Any, ...]:
@@ -84,6 +90,42 @@ class FindingList:
         counted = select(func.count()).select_from(FindingRow).where(*self._where(query))
         return self._connection.execute(counted).scalar_one()
 
+    def page(self, query: FindingQuery, cursor: str = "", most: int = 50) -> tuple[Sequence[tuple[str, Known]], str]:
+        """One page, and the cursor of the next, "" at the end; rows that come and go meanwhile move no other.
+
+        Args:
+            cursor: of the page before; one that cannot be read begins the list.
+        """
+        found = self.listed(query, most + 1, _after(cursor, query.sort))
+        following = "_".join(map(_digits, place_of(found[most - 1][1], query.sort))) if len(found) > most else ""
+        return found[:most], following
+
+    def tally(self, query: FindingQuery) -> Mapping[str, Mapping[Any, int]]:
+        """For each facet how many there are of each value, the other filters as they are; under "" how many in all."""
+        every: frozenset[Any] = frozenset()
+        wide = replace(query, states=query.states | OPEN, severities=every, kinds=every, modules=every)
+        columns = [_COLUMNS[name] for name in FACETS.values()]
+        # The grouping is that of ix_findings_list, so no row is opened where no words are looked for.
+        counted = select(*columns, func.count()).where(*self._where(wide, is_listed=False)).group_by(*columns)
+        severities = tuple(Severity)
+        found: dict[str, dict[Any, int]] = {name: {} for name in ("", *FACETS)}
+        rows: Sequence[Any] = self._connection.execute(counted).all()
+        for state, rank, kind, module, count in rows:
+            values = {"states": state, "severities": severities[rank], "kinds": kind, "modules": module}
+            wanted = {name: getattr(query, name) for name in FACETS}
+            misses = [name for name, value in values.items() if wanted[name] and value not in wanted[name]]
+            for name, value in values.items():
+                if not misses or misses == [name]:
+                    found[name][value] = found[name].get(value, 0) + count
+            if not misses:
+                found[""][""] = found[""].get("", 0) + count
+        return found
+
+    def by_rule(self, query: FindingQuery) -> Mapping[str, int]:
+        """How many there are of each rule."""
+        counted = select(_COLUMNS.rule, func.count()).where(*self._where(query)).group_by(_COLUMNS.rule)
+        return {row[0]: row[1] for row in self._connection.execute(counted)}
+
     def statement(self, query: FindingQuery, after: Sequence[Any] = ()) -> Select[Any]:
         """The query in SQL."""
         columns, is_falling = _ORDER[query.sort]
@@ -99,21 +141,24 @@ class FindingList:
             chosen = chosen.where(here < last if is_falling else here > last)
         return chosen
 
-    def _where(self, query: FindingQuery) -> list[ColumnElement[bool]]:
+    def _where(self, query: FindingQuery, *, is_listed: bool = True) -> list[ColumnElement[bool]]:
         watched = select(_TARGETS.id).where(_TARGETS.removed_at.is_(None), self._seen)
         if query.target:
             watched = watched.where(_named(query.target))
         is_one = query.target and "*" not in query.target
         # The plus keeps the planner from going target by target: a list is read in its own order.
         where = [_COLUMNS.target_id == watched.scalar_subquery() if is_one else _EACH_TARGET.in_(watched)]
-        if query.states <= OPEN:
+        if query.states <= OPEN and is_listed:
             where.append(_COLUMNS.state != literal_column("'resolved'"))  # as the partial indexes say it, not bound
-        if query.states != OPEN:
+        if query.states != OPEN or not is_listed:
             where.append(_COLUMNS.state.in_(sorted(query.states)))
         ranks = [each.rank for each in query.severities]
         for column, values in ((_COLUMNS.rank, ranks), (_COLUMNS.kind, query.kinds), (_COLUMNS.module, query.modules)):
             if values:
                 where.append(column.in_(sorted(values)))
+        for column, value in ((_COLUMNS.rule, query.rule), (_COLUMNS.key, query.key)):
+            if value:
+                where.append(column == value)
         if query.since is not None:
             where.append(_COLUMNS.changed_at >= query.since)
         if query.words:
@@ -129,3 +174,19 @@ def _named(pattern: str) -> ColumnElement[bool]:
         return (_TARGETS.tenant == tenant) & (_TARGETS.environment == environment)
     escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
     return _NAME.like(escaped, escape="\\")
+
+
+def _digits(value: Any) -> str:
+    return str(int(value.timestamp()) * 1_000_000 + value.microsecond if isinstance(value, datetime) else value)
+
+
+def _after(cursor: str, sort: Sort) -> tuple[Any, ...]:
+    """The place a cursor was made of; () where it is none of this order."""
+    parts = cursor.split("_")
+    if len(parts) != len(_ORDER[sort][0]) or not all(each.isascii() and each.isdecimal() for each in parts):
+        return ()
+    if any(len(each) > 17 for each in parts):
+        return ()
+    *rank, micros, identity = map(int, parts)
+    seconds, rest = divmod(micros, 1_000_000)
+    return (*rank, datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest), identity)

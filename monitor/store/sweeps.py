@@ -1,11 +1,12 @@
 """Sweeps: a slot is claimed once, one runs per target, a late writer is fenced off (F45–F48)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+import msgspec
+from sqlalchemy import ColumnElement, Row, ScalarSelect, func, insert, literal_column, or_, select, update
 from sqlalchemy.engine import Connection
 
 from monitor.errors import Fenced
@@ -185,22 +186,63 @@ class Sweeps:
         rows = self._connection.execute(query.order_by(_COLUMNS.id.desc()).limit(most))
         return [_run(row) for row in rows]
 
-    def newest(self, states: Sequence[str]) -> Mapping[int, Run]:
-        """The newest sweep in one of these states, by id of each target that is watched; one query."""
-        newest = (
-            select(_COLUMNS.id)
-            .where(_COLUMNS.target_id == TargetRow.id, _COLUMNS.state.in_(states))
-            .order_by(_COLUMNS.claimed_at.desc(), _COLUMNS.id.desc())  # as the index has them
-            .limit(1)
-            .correlate(TargetRow)
-            .scalar_subquery()
-        )
+    def newest(
+        self, states: Sequence[str], among: Collection[int] | None = None, *, in_brief: bool = False
+    ) -> Mapping[int, Run]:
+        """The newest sweep in one of these states, by id of each target that is watched; one query.
+
+        Args:
+            among: only of these targets.
+            in_brief: of the reports only ``taken_at`` and ``readiness``.
+        """
+        targets = select(_newest(states)).select_from(TargetRow).where(TargetRow.removed_at.is_(None))
+        if among is not None:
+            targets = targets.where(TargetRow.id.in_(list(among)))
+        rows = self._connection.execute(select(SweepRow.__table__).where(_COLUMNS.id.in_(targets)))
+        return {row.target_id: _run(row, _Brief if in_brief else dict) for row in rows}
+
+    def lately(self, targets: Collection[int], states: Sequence[str], since: datetime) -> Mapping[int, Sequence[Run]]:
+        """The first sweep since then and the last of each day, newest first, by id of each target.
+
+        Of their reports only what lines show.
+        """
+        mine = (_COLUMNS.target_id.in_(list(targets)), _COLUMNS.claimed_at > since, _COLUMNS.state.in_(states))
+        days = select(func.max(_COLUMNS.id)).where(*mine).group_by(_COLUMNS.target_id, func.date(_COLUMNS.claimed_at))
+        first = select(func.min(_COLUMNS.id)).where(*mine).group_by(_COLUMNS.target_id)
         rows = self._connection.execute(
-            select(SweepRow.__table__).where(
+            select(_COLUMNS.id, _COLUMNS.target_id, _COLUMNS.state, _COLUMNS.claimed_at, _COLUMNS.report)
+            .where(or_(_COLUMNS.id.in_(days), _COLUMNS.id.in_(first)))
+            .order_by(_COLUMNS.target_id, _COLUMNS.claimed_at.desc(), _COLUMNS.id.desc())
+        )
+        found: dict[int, list[Run]] = {}
+        for row in rows:
+            report = {"readiness": from_json(row.report, _Brief).readiness}
+            run = Run(row.id, row.claimed_at, row.state, row.claimed_at, None, report=report)
+            found.setdefault(row.target_id, []).append(run)
+        return found
+
+    def read_at(self, states: Sequence[str]) -> Mapping[int, datetime]:
+        """From when the newest data of each watched target is; the same sweeps as ``newest``, hardly read."""
+        newest = _newest(states)
+        rows = self._connection.execute(
+            select(_COLUMNS.target_id, _COLUMNS.report).where(
                 _COLUMNS.id.in_(select(newest).select_from(TargetRow).where(TargetRow.removed_at.is_(None)))
             )
         )
-        return {row.target_id: _run(row) for row in rows}
+        return {row.target_id: datetime.fromisoformat(from_json(row.report, _Brief).taken_at) for row in rows}
+
+    def tell(self, claim: Claim, progress: str) -> None:
+        """How far a running sweep has come, for people who watch."""
+        self._connection.execute(
+            update(SweepRow).where(_COLUMNS.id == claim.fence, _COLUMNS.state == "running").values(progress=progress)
+        )
+
+    def progress(self) -> Mapping[int, str]:
+        """How far each running sweep has come, in words, by id of its target; "" before its first list."""
+        rows = self._connection.execute(
+            select(_COLUMNS.target_id, _COLUMNS.progress).where(_COLUMNS.state == literal_column("'running'"))
+        )
+        return {row.target_id: row.progress for row in rows}
 
     def running(self, target: Target) -> tuple[datetime, str] | None:
         """Since when, and by whom, the target is being swept; None if it is not."""
@@ -212,7 +254,28 @@ class Sweeps:
         return (row.claimed_at, row.owner) if row is not None else None
 
 
-def _run(row: Row[Any]) -> Run:
-    return Run(
-        row.id, row.slot, row.state, row.claimed_at, row.finished_at, row.fault, row.cure, from_json(row.report, dict)
+def _newest(states: Sequence[str]) -> ScalarSelect[int]:
+    """The newest sweep of the target of the query around it."""
+    return (
+        select(_COLUMNS.id)
+        .where(_COLUMNS.target_id == TargetRow.id, _COLUMNS.state.in_(states))
+        .order_by(_COLUMNS.claimed_at.desc(), _COLUMNS.id.desc())  # as the index has them
+        .limit(1)
+        .correlate(TargetRow)
+        .scalar_subquery()
     )
+
+
+class _Brief(msgspec.Struct):
+    """Of a sweep's report, what ages and lines need; one that failed has nothing of it."""
+
+    readiness: float | None = None
+    taken_at: str = ""
+
+
+def _run(row: Row[Any], kind: type[Any] = dict) -> Run:
+    report = from_json(row.report, kind)
+    return Run(
+        row.id, row.slot, row.state, row.claimed_at, row.finished_at, row.fault, row.cure,
+        report if kind is dict else msgspec.structs.asdict(report),
+    )  # fmt: skip

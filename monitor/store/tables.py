@@ -95,7 +95,7 @@ class SweepRow(Base):
             sqlite_where=text("state = 'running'"),
             postgresql_where=text("state = 'running'"),
         ),
-        Index(None, "target_id", "claimed_at"),
+        Index(None, "target_id", "claimed_at", "state"),
         CheckConstraint("state in ('running','complete','partial','failed','skipped','poisoned')", name="state"),
     )
 
@@ -109,6 +109,7 @@ class SweepRow(Base):
     finished_at: Mapped[datetime | None]
     fault: Mapped[str] = mapped_column(server_default="")  #: coverage reason or error code
     cure: Mapped[str] = mapped_column(server_default="")
+    progress: Mapped[str] = mapped_column(server_default="")  #: while it runs: ``31 of 87 lists``
     report: Mapped[str] = mapped_column(server_default="{}")  #: JSON: figures of the run
 
 
@@ -264,6 +265,16 @@ class FindingRow(Base):
         ),
         Index(None, "opened_at", "id"),
         Index(None, "changed_at", "id"),
+        Index("ix_findings_list", "state", "rank", "kind", "module", "target_id", "opened_at", "rule", "key", "number"),
+        Index(None, "fingerprint"),
+        Index(
+            "ix_findings_open",
+            "target_id",
+            "severity",
+            "kind",
+            sqlite_where=text("state <> 'resolved'"),
+            postgresql_where=text("state <> 'resolved'"),
+        ),
         CheckConstraint("state in ('open','acknowledged','resolved')", name="state"),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
@@ -18,10 +19,16 @@ _COLUMNS = TargetRow.__table__.c
 ALL_PAUSED = "all_paused"
 
 
+@lru_cache(maxsize=4096)
+def _definition(body: str) -> Definition:
+    """Every page reads all of them, and they rarely change."""
+    return from_json(body, Definition)
+
+
 def _target(row: Row[tuple[object, ...]]) -> Target:
     found = row._mapping
     return Target(
-        found["id"], found["tenant"], found["environment"], from_json(found["definition"], Definition), found["title"],
+        found["id"], found["tenant"], found["environment"], _definition(found["definition"]), found["title"],
         found["next_run_at"], found["paused_at"], found["paused_by"], found["paused_reason"], found["removed_at"],
     )  # fmt: skip
 

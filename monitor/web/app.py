@@ -30,7 +30,21 @@ from monitor.metrics import make_registry
 from monitor.schedule import Scheduler
 from monitor.web.api import create_api, invalid, is_asked, problem
 from monitor.web.frame import NOBODY, actor_of, make_web
-from monitor.web.pages import acts, coverage, fleet, plan, rules, sign_in, target
+from monitor.web.pages import (
+    acts,
+    baselines,
+    coverage,
+    events,
+    finding,
+    findings,
+    fleet,
+    plan,
+    rules,
+    search,
+    sign_in,
+    tabs,
+    target,
+)
 from monitor.web.session import Denied, is_own_name, note_denied, recognise, refuse_forged
 
 log = structlog.get_logger(__name__)
@@ -167,7 +181,9 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None, *, on_loopback: b
         stuck = _stuck_loops(deps, scheduler)
         return JSONResponse({"ready": not stuck, "stuck": stuck}, 503 if stuck else 200)
 
-    for pages in (fleet, target, plan, rules, coverage, acts, sign_in):
+    for pages in (
+        fleet, target, events, findings, finding, tabs, plan, baselines, rules, coverage, search, acts, sign_in,
+    ):  # fmt: skip
         app.include_router(pages.routes(web))
     app.include_router(create_api(deps))
     app.mount("/static", StaticFiles(directory=_HERE / "static"))

@@ -1,11 +1,12 @@
 """Charts as SVG from the server: what was not read is a gap, never a line. Geometry here, marks in templates."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from baselines.severity import Severity
 from monitor.web.words import age, day, figure
 
 WIDTH: Final = 96  #: of a spark, in pixels; its height is 20
@@ -23,8 +24,7 @@ class Point:
     is_read: bool  #: something was read and judged
     is_whole: bool  #: every list was read
     readiness: float | None = None
-    rules: int = 0  #: open findings of rules
-    drift: int = 0
+    open: Mapping[str, int] = field(default_factory=dict)  #: findings, by severity
 
 
 #: When, after a reading of a given moment, the next is due, or counts as missed.
@@ -104,14 +104,17 @@ class Column:
     x: float
     readings: int
     readiness: float | None
-    rules: int
-    drift: int
+    open: Mapping[str, int]  #: findings, by severity
     is_gap: bool
     is_whole: bool
     y: float = 0.0
-    rules_height: float = 0.0
-    drift_height: float = 0.0
+    bars: tuple[tuple[str, float, float], ...] = ()  #: severity, top and height of each, the worst lowest
     happened: str = ""
+
+    @property
+    def total(self) -> int:
+        """All that is open."""
+        return sum(self.open.values())
 
     @property
     def state(self) -> str:
@@ -164,7 +167,7 @@ def lanes(
         columns.append(
             Column(
                 this, round(LEFT + place * step, 1), len(good), good[-1].readiness if good else None,
-                good[-1].rules if good else 0, good[-1].drift if good else 0,
+                good[-1].open if good else {},
                 is_gap=not good and (bool(mine) or (until is not None and end > until)),
                 is_whole=bool(good) and all(each.is_whole for each in mine),
                 happened=", ".join(name for at, name in approvals if at.astimezone(zone).date() == this),
@@ -173,7 +176,7 @@ def lanes(
     if sum(1 for each in columns if each.readings) < 2:
         return None
     low = min([0.95, *(each.readiness for each in columns if each.readiness is not None)])
-    most = max(each.rules + each.drift for each in columns)
+    most = max(each.total for each in columns)
     columns = [_placed(each, low, most) for each in columns]
     return Lanes(
         tuple(columns), _line(columns, step), most, _label(columns), _ticks(columns), _events(columns)
@@ -181,12 +184,14 @@ def lanes(
 
 
 def _placed(column: Column, low: float, most: int) -> Column:
-    from dataclasses import replace
-
     y = 12 + (1 - column.readiness) / max(1e-6, 1 - low) * 20 if column.readiness is not None else 0.0
-    tall = 22 / max(most, 5)
-    return replace(column, y=round(y, 1), rules_height=round(column.rules * tall, 1),
-                   drift_height=round(column.drift * tall, 1))  # fmt: skip
+    bars, floor = [], 73.0
+    for each in Severity:
+        if count := column.open.get(each.value):
+            tall = count * 22 / max(most, 5)
+            floor -= tall
+            bars.append((each.value, round(floor, 1), round(max(0.6, tall - 1), 1)))
+    return replace(column, y=round(y, 1), bars=tuple(bars))
 
 
 def _line(columns: Sequence[Column], step: float) -> str:
@@ -205,7 +210,7 @@ def _label(columns: Sequence[Column]) -> str:
     gaps = sum(1 for each in columns if each.is_gap)
     known = [each.readiness for each in good if each.readiness is not None]
     ready = f"readiness between {figure(min(known))} and {figure(max(known))}, " if known else ""
-    last = good[-1].rules + good[-1].drift
+    last = good[-1].total
     told = {0: "none without a reading", 1: "one without a reading"}.get(gaps, f"{gaps} without a reading")
     return f"{len(good)} days with readings, {told}: {ready}{last} open findings at the last."
 

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from baselines.errors import shown_path
+from baselines.fingerprints import is_fingerprint
+from rules.drift import worded
 
 
 def filters() -> Mapping[str, Callable[..., str]]:
     """The filters that templates use."""
-    return {"moment": moment, "clock": clock, "day": day, "age": age, "plain": plain, "figure": figure}
+    return {"moment": moment, "clock": clock, "day": day, "age": age, "plain": plain, "figure": figure,
+            "value": value}  # fmt: skip
 
 
 def moment(at: datetime, zone: str) -> str:
@@ -51,3 +55,8 @@ def figure(readiness: float | None) -> str:
 def plain(text: object) -> str:
     """A value without control and bidirectional characters."""
     return shown_path(str(text))
+
+
+def value(found: object) -> str:
+    """A canonical value as people read it; a secret as the beginning of its fingerprint (U5)."""
+    return f"{str(found)[:11]}…" if is_fingerprint(found) else worded(cast(Any, found), None)

@@ -77,7 +77,20 @@ EVERYWHERE = pytest.mark.parametrize(
 
 
 @pytest.mark.parametrize(
-    "name", ["", "rules", "sign-in", *(f"targets/{each}/production" for each in ("swa", "new", "old", "part", "lost"))]
+    "name",
+    [
+        "",
+        "rules",
+        "findings",
+        "baselines",
+        "sign-in",
+        "?q=nothing-is-called-so",
+        "findings?q=nothing-is-called-so",
+        *(f"targets/{each}/production" for each in ("swa", "new", "old", "part", "lost")),
+        *(f"targets/part/production/{each}" for each in ("findings", "drift", "rules", "baselines", "reading")),
+        *(f"targets/{each}/production/history" for each in ("swa", "lost")),
+        *(f"targets/new/production/{each}" for each in ("findings", "drift", "rules", "baselines", "reading")),
+    ],
 )
 @EVERYWHERE
 def test_every_state_reads_well_everywhere(page, troubled, name, scheme, width):
@@ -127,11 +140,43 @@ def test_print_is_black_on_white_without_bars_and_with_everything_open(page, sit
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/rules", "/targets/swa/production", "/targets/swa/production/plan", "/targets/nobody/here"]
+    "path",
+    [
+        "/",
+        "/rules",
+        "/findings",
+        "/findings?severity=high",
+        "/baselines",
+        "/search?q=a",
+        "/keyboard",
+        "drift",
+        "rule",
+        "/targets/nobody/here",
+        "/targets/swa/production",
+        *(
+            f"/targets/swa/production/{each}"
+            for each in (
+                "plan",
+                "findings",
+                "drift",
+                "rules",
+                "rules?verdict=passed",
+                "baselines",
+                "history",
+                "reading",
+            )
+        ),
+    ],
 )
 @EVERYWHERE
 def test_a_page_reads_well_everywhere_and_asks_nobody_else(page, site, path, scheme, width):
-    reads_well(page, site, path, scheme, width)
+    reads_well(page, site, path if path[0] == "/" else finding_of(page, site, path), scheme, width)
+
+
+def finding_of(page, site, kind):
+    """The page of the worst finding of a kind that has money to tell of."""
+    page.goto(f"{site}/findings?kind={kind}&q=RES-VAR")
+    return page.locator("table.list a.sentence").first.get_attribute("href")
 
 
 def test_the_target_leads_to_its_plan_and_each_finding_of_it_back_to_the_target(page, site):
@@ -143,8 +188,8 @@ def test_the_target_leads_to_its_plan_and_each_finding_of_it_back_to_the_target(
     first = steps.first.locator("li.also a").first
     number = first.inner_text()
     first.click()
-    assert page.url == f"{site}/targets/swa/production#{number}"
-    assert page.locator(f"[id='{number}']").count() == 1
+    assert page.url == f"{site}/findings/{number}"
+    assert page.locator("h1").inner_text()
 
 
 def reads_well(page, site, path, scheme, width):
@@ -181,4 +226,83 @@ def test_the_fleet_leads_to_the_target_and_every_figure_equals_its_list(page, si
     shown = page.locator("li.finding").count() + page.locator("li.also").count()
     counted = page.locator(".figures > *").nth(2).locator("strong").inner_text()
     assert str(shown) == counted
+    figures = page.locator(".figures > a")
+    for place, rows in ((1, "table.list tbody tr"), (2, "table.list tbody tr")):
+        page.goto(f"{site}/targets/swa/production")
+        figure = figures.nth(place).locator("strong").inner_text()
+        figures.nth(place).click()
+        page.wait_for_load_state()
+        assert page.locator(rows).count() == int(figure)
+        assert page.locator("#found").inner_text().startswith(f"{figure} ")
+    page.goto(f"{site}/targets/swa/production")
     assert page.get_by_text("COM-VAR was switched off").count() >= 1
+
+
+def test_filters_work_with_and_without_a_script_and_stand_in_the_address(page, site, browser):
+    page.goto(f"{site}/findings")
+    page.get_by_label("High").check()
+    page.wait_for_url("**/findings?*severity=high*")
+    listed = page.locator("table.list tbody tr").count()
+    assert page.locator("#found").inner_text() == f"{listed} findings"
+    assert page.locator("label", has_text="Critical").locator(".quiet").inner_text() == "15"
+    page.go_back()
+    page.wait_for_function("document.querySelectorAll('table.list tbody tr').length === 19")
+    plain = browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(f"{site}/findings")
+    plain.get_by_label("High").check()
+    plain.get_by_role("button", name="Show findings").click()
+    assert plain.locator("table.list tbody tr").count() == listed
+    plain.context.close()
+
+
+def test_keys_lead_to_places_and_along_lists_only_where_nothing_is_typed(page, site):
+    page.goto(site)
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "find"
+    page.keyboard.type("gf?")
+    assert page.evaluate("document.activeElement.value") == "gf?"
+    page.locator("h1").click()
+    page.keyboard.press("g")
+    page.keyboard.press("i")
+    page.wait_for_url("**/findings")
+    links = page.locator("table.list a.sentence")
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement === document.body")
+    links.first.focus()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    assert page.evaluate("document.activeElement.href") == links.nth(1).evaluate("each => each.href")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/findings/*")
+    page.keyboard.press("?")
+    page.wait_for_url("**/keyboard")
+
+
+def test_d_opens_the_whole_object_of_a_finding(page, site):
+    page.goto(site + finding_of(page, site, "drift"))
+    page.keyboard.press("d")
+    assert page.locator("details.whole[open] tbody tr").count() > 5
+    page.keyboard.press("d")
+    assert page.locator("details.whole[open]").count() == 0
+
+
+SHIFTS = """() => new Promise(done => { let sum = 0;
+  new PerformanceObserver(list => { for (const each of list.getEntries()) sum += each.value; })
+    .observe({type: "layout-shift", buffered: true});
+  requestAnimationFrame(() => requestAnimationFrame(() => done(sum))); })"""
+
+
+@pytest.mark.parametrize("path", ["/", "/findings", "/targets/swa/production", "drift"])
+def test_nothing_shifts_while_a_page_is_drawn(page, site, path):
+    page.goto(site + (path if path[0] == "/" else finding_of(page, site, path)))
+    assert page.evaluate(SHIFTS) == 0
+
+
+def test_search_leads_to_the_only_hit_and_groups_several(page, site):
+    page.goto(site)
+    page.locator("#find").fill("swa/prod")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/targets/swa/production")
+    page.goto(f"{site}/search?q=VAR")
+    assert page.get_by_role("heading", name="Findings").is_visible()

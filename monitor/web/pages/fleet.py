@@ -1,35 +1,35 @@
 """The fleet: which targets need someone, which could not be read, which are quiet (S1)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
-from alerts.plan import by_kind
 from baselines.approval import Baseline
 from baselines.catalogue import Catalogue
 from baselines.coverage import LIST_GAPS
 from baselines.severity import Severity
+from monitor.access import EVERYWHERE, Actor
 from monitor.deps import Deps
-from monitor.schedule import next_slot
-from monitor.store.seen import Tenants
 from monitor.store.sweeps import Run
 from monitor.store.unit import Unit
 from monitor.target import Target
 from monitor.web.charts import SPAN, Point, Spark, spark
-from monitor.web.frame import Web, seen_by
+from monitor.web.frame import GOOD, VISITOR, Frame, Web, actor_of, address, frame_of, overdue
 from monitor.web.words import age, moment
 from rules.findings import Kind
 from rules.lifecycle import Known
 from rules.pack import CONFIGURATION
 
+_WORDS: Final = tuple(each.value for each in Severity)
 SHOWN: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW)
+MOST: Final = 50  #: targets of one page
 FOLDED: Final = 20  #: from so many on, quiet targets are folded
 MOST_RUNS: Final = 400  #: of one target, behind its charts
-GOOD: Final = ("complete", "partial")
+DAY: Final = timedelta(days=1, hours=1)  #: lines have one point a day, and days may have 25 hours
 ENDED: Final = (*GOOD, "failed", "poisoned")
 
 
@@ -72,14 +72,15 @@ class Row:
 
     target: Target
     reading: Reading
-    worst: Known | None  #: of drift and rules, else of what was not read
     counts: Mapping[str, int]  #: open findings by severity
     drift: int
     proposals: tuple[int, ...]
     baseline: int  #: 0: none
     approved_at: datetime | None
     stays_open: int  #: findings of drift and rules
+    worst: Known | None = None  #: of drift and rules, else of what was not read; only where a page shows it
     line: Spark | None = None  #: only where a page draws it
+    progress: str | None = None  #: how far the sweep that runs has come; None: none runs
 
     @property
     def readiness(self) -> float | None:
@@ -99,7 +100,7 @@ class Row:
     @property
     def needs_someone(self) -> bool:
         """True if something above low is open."""
-        return self.worst is not None and self.worst.finding.severity.at_least(Severity.MEDIUM)
+        return any(self.counts[each] for each in ("critical", "high", "medium"))
 
     @property
     def is_unread(self) -> bool:
@@ -130,32 +131,97 @@ def age_of(reading: Reading) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What of the fleet is asked for; all of it stands in the address (U11)."""
+
+    mine: bool = False
+    q: str = ""
+    stage: tuple[str, ...] = ()
+    sort: str = "worst"
+    cursor: str = ""  #: the last target of the page before
+
+    def at(self, **changed: Any) -> str:
+        """The address of this page with something else asked; from its beginning."""
+        now = replace(self, **{"cursor": "", **changed})
+        sort = "" if now.sort == "worst" else now.sort
+        asked = {"mine": "1" * now.mine, "q": now.q, "stage": now.stage, "sort": sort, "cursor": now.cursor}
+        return address("/", asked)
+
+    def wants(self, row: "Row", actor: Actor) -> bool:
+        """True if a target is one of those asked for."""
+        target = row.target
+        is_named = self.q.casefold() in f"{target.name} {target.title}".casefold()
+        is_mine = not self.mine or target.tenant in actor.rights
+        return is_named and is_mine and (not self.stage or target.definition.stage in self.stage)
+
+
+@dataclass(frozen=True, slots=True)
 class FleetView:
-    """Everything the page shows."""
+    """Everything the page shows: the targets of one page in their sections, and how many there are of each."""
 
     now: datetime
     zone: str
-    needs: tuple[Row, ...]
-    unread: tuple[Row, ...]
-    quiet: tuple[Row, ...]
-    paused_by: str
+    rows: tuple[Row, ...]  #: of this page
+    all: tuple[Row, ...]  #: that who asks may see, as cheap as they come
+    wanted: tuple[Row, ...]  #: of these: what is asked for, in order
+    frame: Frame
+    asked: Asked
+    actor: Actor
     severities: tuple[Severity, ...] = SHOWN
     folded: int = FOLDED
 
     @property
+    def needs(self) -> tuple[Row, ...]:
+        """On this page: something above low is open there."""
+        return tuple(row for row in self.rows if _section(row) == 0)
+
+    @property
+    def unread(self) -> tuple[Row, ...]:
+        """On this page: nothing, or not all, could be read."""
+        return tuple(row for row in self.rows if _section(row) == 1)
+
+    @property
+    def quiet(self) -> tuple[Row, ...]:
+        """On this page: nobody is needed."""
+        return tuple(row for row in self.rows if _section(row) == 2)
+
+    def count(self, section: int) -> int:
+        """How many of those asked for stand in a section, on all pages."""
+        return sum(1 for row in self.wanted if _section(row) == section)
+
+    @property
+    def stages(self) -> Sequence[tuple[str, int]]:
+        """Each stage with its targets: what a choice would show, the other filters as they are (S3)."""
+        others = [row for row in self.all if replace(self.asked, stage=()).wants(row, self.actor)]
+        return [(stage, sum(1 for row in others if row.target.definition.stage == stage))
+                for stage in ("live", "onboarding")]  # fmt: skip
+
+    @property
+    def mine(self) -> int | None:
+        """How many are the reader's own; None where that is no question: all are, or none is."""
+        own = sum(1 for row in self.all if replace(self.asked, mine=True).wants(row, self.actor))
+        return own if EVERYWHERE in self.actor.rights and len(self.actor.rights) > 1 else None
+
+    @property
+    def following(self) -> str:
+        """Where the next page is; "" at the end."""
+        is_end = not self.rows or self.rows[-1].target.id == self.wanted[-1].target.id
+        return "" if is_end else self.asked.at(cursor=self.rows[-1].target.name)
+
+    @property
     def total(self) -> int:
         """How many targets are watched."""
-        return len(self.needs) + len(self.unread) + len(self.quiet)
+        return len(self.all)
 
     @property
     def whole(self) -> int:
         """How many were read in full within their interval."""
-        return sum(1 for row in (*self.needs, *self.unread, *self.quiet) if row.reading.is_whole)
+        return sum(1 for row in self.all if row.reading.is_whole)
 
     @property
     def sentence(self) -> str:
         """The one sentence on top."""
-        wanted = len(self.needs) + len(self.unread)
+        wanted = sum(1 for row in self.all if _section(row) < 2)
         if not self.total:
             return "No target yet."
         if wanted:
@@ -167,18 +233,10 @@ class FleetView:
     @property
     def unread_words(self) -> str:
         """``1 not read, 1 read in part``; "" where all were read."""
-        rows = (*self.needs, *self.unread, *self.quiet)
-        lost = sum(1 for row in rows if row.reading.is_stale or row.reading.is_failed)
-        partly = sum(1 for row in rows if not row.reading.is_whole) - lost
+        lost = sum(1 for row in self.all if row.reading.is_stale or row.reading.is_failed)
+        partly = self.total - self.whole - lost
         told = ((lost, "not read"), (partly, "read in part"))
         return ", ".join(f"{count} {words}" for count, words in told if count)
-
-    @property
-    def health(self) -> str:
-        """For the frame: how many are watched, how many not read."""
-        told = f"{self.total} targets" if self.total != 1 else "1 target"
-        lost = self.total - self.whole
-        return f"{told} · {lost} not read" if lost else told
 
 
 def routes(web: Web) -> APIRouter:
@@ -186,83 +244,113 @@ def routes(web: Web) -> APIRouter:
     router = APIRouter()
 
     @router.get("/")
-    def fleet(request: Request) -> HTMLResponse:
-        return web.page(request, "fleet.html", view=fleet_view(web.deps, seen_by(request)))
+    def fleet(
+        request: Request, mine: str = "", q: Annotated[str, Query(max_length=80)] = "", stage: str = "",
+        sort: str = "worst", cursor: Annotated[str, Query(max_length=100)] = "",
+    ) -> HTMLResponse:  # fmt: skip
+        stages = tuple(each for each in ("live", "onboarding") if each in split(request, "stage") or each == stage)
+        asked = Asked(mine == "1", q.strip(), stages, sort if sort in _ORDERS else "worst", cursor)
+        view = fleet_view(web.deps, actor_of(request), asked)
+        return web.page(request, "fleet.html", view=view, frame=view.frame)
 
     return router
 
 
-def fleet_view(deps: Deps, seen: Tenants = None) -> FleetView:
-    """The fleet as of now."""
-    now = deps.clock.now()
-    with deps.store.read(seen) as unit:
-        open_findings: dict[str, list[Known]] = {}
-        for name, known in unit.findings.open():
-            open_findings.setdefault(name, []).append(known)
-        targets, newest, proposals = unit.targets.all(), unit.sweeps.newest(ENDED), unit.baselines.open_numbers()
-        baselines = unit.baselines.current_of(targets)
-        rows = [
-            row_of(
-                target, open_findings.get(target.name, []), now, deps.catalogue_of(target),
-                runs_since_good(unit, target, newest.get(target.id)), baselines.get(target.id),
-                proposals.get(target.id, ()),
-            )
-            for target in targets
-        ]  # fmt: skip
-        view = sorted_fleet(rows, now, unit.targets.paused_all())
-        # Quiet rows show no line, so the history of most targets is never read.
-        return replace(
-            view,
-            needs=tuple(_with_line(unit, row, now) for row in view.needs),
-            unread=tuple(_with_line(unit, row, now) for row in view.unread),
+def split(request: Request, name: str) -> list[str]:
+    """The values of a filter, given once for each or joined with commas."""
+    return [each for given in request.query_params.getlist(name) for each in given.split(",") if each]
+
+
+def fleet_view(deps: Deps, actor: Actor = VISITOR, asked: Asked | None = None) -> FleetView:
+    """One page of the fleet as of now; findings and histories are read of its own targets only."""
+    now, asked = deps.clock.now(), asked or Asked()
+    with deps.store.read(actor.tenants()) as unit:
+        targets, newest = unit.targets.all(), unit.sweeps.newest(ENDED, in_brief=True)
+        lost = [target for target, run in newest.items() if run.state not in GOOD]
+        good = unit.sweeps.newest(GOOD, lost, in_brief=True) if lost else {}
+        tallies, baselines = unit.findings.tallies(), unit.baselines.current_of(targets)
+        proposals = unit.baselines.open_numbers()
+        rows = []
+        for target in targets:
+            runs = [each for each in (newest.get(target.id), good.get(target.id)) if each is not None]
+            rows.append(
+                row_of(
+                    target, tallies.get(target.id, {}), reading_of(target, runs, (), now, deps.catalogue_of(target)),
+                    baselines.get(target.id), proposals.get(target.id, ()),
+                )
+            )  # fmt: skip
+        wanted = tuple(sorted((row for row in rows if asked.wants(row, actor)), key=_ORDERS[asked.sort]))
+        names = [row.target.name for row in wanted]
+        begin = names.index(asked.cursor) + 1 if asked.cursor in names else 0
+        shown = _filled(unit, wanted[begin : begin + MOST], now, deps)
+        zones = {row.target.definition.time_zone for row in rows}
+        zone = zones.pop() if len(zones) == 1 else "UTC"
+        counted = len(rows), sum(1 for row in rows if row.reading.is_stale)
+        frame = frame_of(unit, now, sees_all=actor.tenants() is None, counted=counted)
+        return FleetView(now, zone, tuple(shown), tuple(rows), wanted, frame, asked, actor)
+
+
+def _filled(unit: Unit, rows: Sequence[Row], now: datetime, deps: Deps) -> Sequence[Row]:
+    """The rows of one page with what a row shows: its figures, its worst finding, why it was not read, its line."""
+    ids = [row.target.id for row in rows if _section(row) < 2]
+    newest = unit.sweeps.newest(ENDED, [row.target.id for row in rows])
+    worst, unread = unit.findings.worst_of(ids), unit.findings.unread_of(ids)
+    lately, progress = unit.sweeps.lately(ids, ENDED, now - SPAN), unit.sweeps.progress()
+    filled = []
+    for row in rows:
+        target = row.target
+        runs = runs_since_good(unit, target, newest.get(target.id))
+        reading = reading_of(target, runs, unread.get(target.id, ()), now, deps.catalogue_of(target))
+        line = line_of(target, lately.get(target.id, ()), now) if target.id in ids else None
+        filled.append(
+            replace(row, reading=reading, worst=worst.get(target.id), line=line, progress=progress.get(target.id))
         )
+    return filled
 
 
-def _with_line(unit: Unit, row: Row, now: datetime) -> Row:
-    target = row.target
-    points = points_of(runs_of(unit, target, now))
-    return replace(row, line=spark(points, now, lambda at: overdue(target, at), target.definition.time_zone))
+def line_of(target: Target, runs: Sequence[Run], now: datetime) -> Spark:
+    """Readiness over 30 days."""
+    points = [Point(run.claimed_at, run.state in GOOD, run.state == "complete", run.report.get("readiness"))
+              for run in reversed(runs)]  # fmt: skip
+    return spark(points, now, lambda at: max(overdue(target, at), at + DAY), target.definition.time_zone)
 
 
-def sorted_fleet(rows: Sequence[Row], now: datetime, paused_by: str = "") -> FleetView:
-    """Each target in the one section it belongs to, worst first; quiet ones by name."""
-    worst_first = sorted(rows, key=_badness)
-    unread = tuple(row for row in worst_first if row.is_unread)
-    needs = tuple(row for row in worst_first if not row.is_unread and row.needs_someone)
-    quiet = tuple(row for row in rows if not row.is_unread and not row.needs_someone)
-    zones = {row.target.definition.time_zone for row in rows}
-    return FleetView(now, zones.pop() if len(zones) == 1 else "UTC", needs, unread, quiet, paused_by)
+def _section(row: Row) -> int:
+    """0: needs someone; 1: not read; 2: quiet."""
+    return 1 if row.is_unread else 0 if row.needs_someone else 2
 
 
-def _badness(row: Row) -> tuple[int, int, str]:
-    rank = row.worst.finding.severity.rank if row.worst is not None else 9
-    return rank, -row.open, row.target.name
+def _by_worst(row: Row) -> tuple[Any, ...]:
+    rank = next((rank for rank, word in enumerate(_WORDS) if row.counts[word]), 9)
+    section = _section(row)
+    return (section, *((rank, -row.open) if section < 2 else ()), row.target.name)
 
 
-def overdue(target: Target, read_at: datetime) -> datetime:
-    """From when on a reading of this moment is old: the second slot after it has come (U1)."""
-    schedule, zone = target.definition.schedule, target.zone
-    return next_slot(schedule, zone, next_slot(schedule, zone, read_at))
+#: How the fleet may be sorted; each keeps the sections.
+_ORDERS: Final[Mapping[str, Callable[[Row], tuple[Any, ...]]]] = {
+    "worst": _by_worst,
+    "name": lambda row: (_section(row), row.target.name),
+    "readiness": lambda row: (_section(row), row.readiness if row.readiness is not None else -1, row.target.name),
+    "stale": lambda row: (not row.reading.is_stale, _section(row), -(row.reading.age or SPAN), row.target.name),
+}
 
 
 def row_of(
-    target: Target, found: Sequence[Known], now: datetime, catalogue: Catalogue, runs: Sequence[Run],
-    baseline: Baseline | None, proposals: Sequence[int],
+    target: Target, tally: Mapping[str, int], reading: Reading, baseline: Baseline | None,
+    proposals: Sequence[int],
 ) -> Row:  # fmt: skip
-    """One target with what is open there."""
-    judged = [known for known in found if known.finding.kind is not Kind.COVERAGE]
-    reading = reading_of(target, runs, found, now, catalogue)
+    """One target with how much is open there.
+
+    Args:
+        tally: how many are open of each severity and of each kind.
+    """
     return Row(
-        target=target,
-        reading=reading,
-        worst=next((first for first, _ in by_kind(judged or found)), None),
-        counts={each.value: sum(1 for known in found if known.finding.severity is each) for each in Severity},
-        drift=sum(1 for known in found if known.finding.kind is Kind.DRIFT),
-        proposals=tuple(proposals),
+        target=target, reading=reading, counts={word: tally.get(word, 0) for word in _WORDS},
+        drift=tally.get("drift", 0), proposals=tuple(proposals),
         baseline=baseline.version if baseline is not None else 0,
         approved_at=baseline.approved_at if baseline is not None else None,
-        stays_open=len(judged),
-    )
+        stays_open=tally.get("drift", 0) + tally.get("rule", 0),
+    )  # fmt: skip
 
 
 def runs_since_good(unit: Unit, target: Target, newest: Run | None) -> Sequence[Run]:
@@ -284,7 +372,7 @@ def points_of(runs: Sequence[Run]) -> list[Point]:
     return [
         Point(
             run.claimed_at, run.state in GOOD, run.state == "complete", run.report.get("readiness"),
-            run.report.get("findings", 0), run.report.get("drift", 0),
+            run.report.get("open", {}),
         )
         for run in reversed(runs)
     ]  # fmt: skip

@@ -224,6 +224,19 @@ def upgrade() -> None:
                 name, columns, unique=False,
                 sqlite_where=sa.text("state <> 'resolved'"), postgresql_where=sa.text("state <> 'resolved'"),
             )  # fmt: skip
+        batch_op.create_index(
+            "ix_findings_list",
+            ["state", "rank", "kind", "module", "target_id", "opened_at", "rule", "key", "number"],
+            unique=False,
+        )
+        batch_op.create_index(batch_op.f("ix_findings_fingerprint"), ["fingerprint"], unique=False)
+        batch_op.create_index(
+            "ix_findings_open",
+            ["target_id", "severity", "kind"],
+            unique=False,
+            sqlite_where=sa.text("state <> 'resolved'"),
+            postgresql_where=sa.text("state <> 'resolved'"),
+        )
 
     op.create_table(
         "memories",
@@ -246,6 +259,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("fault", sa.Text(), server_default="", nullable=False),
         sa.Column("cure", sa.Text(), server_default="", nullable=False),
+        sa.Column("progress", sa.Text(), server_default="", nullable=False),
         sa.Column("report", sa.Text(), server_default="{}", nullable=False),
         sa.CheckConstraint(
             "state in ('running','complete','partial','failed','skipped','poisoned')", name=op.f("ck_sweeps_state")
@@ -255,7 +269,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("target_id", "slot", name=op.f("uq_sweeps_target_id_slot")),
     )
     with op.batch_alter_table("sweeps", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_sweeps_target_id_claimed_at"), ["target_id", "claimed_at"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_sweeps_target_id_claimed_at_state"), ["target_id", "claimed_at", "state"], unique=False
+        )
         batch_op.create_index(
             "uq_sweeps_one_running",
             ["target_id"],

@@ -4,8 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from baselines.severity import Severity
+from monitor.access import EVERYWHERE, Actor, Right
+from monitor.store.findings_list import FindingQuery
 from monitor.target import Definition, Target
-from monitor.web.pages.fleet import fleet_view, overdue
+from monitor.web.frame import overdue
+from monitor.web.pages.fleet import MOST, Asked, fleet_view
+from rules.findings import Kind
 from tests.support import queries_of
 
 PORTLAND = "America/Los_Angeles"
@@ -20,7 +25,7 @@ def test_a_target_without_findings_is_quiet_and_says_how_many_were_read(watched)
     view = fleet_view(watched.deps)
     assert (names(view.needs), names(view.unread), names(view.quiet)) == ([], [], ["swa/production"])
     assert view.sentence == "Nothing needs you. 1 target read within their interval."
-    assert (view.whole, view.unread_words, view.health) == (1, "", "1 target")
+    assert (view.whole, view.unread_words, view.frame.watched, view.frame.stale) == (1, "", 1, 0)
     assert view.quiet[0].readiness == 1.0
 
 
@@ -142,3 +147,66 @@ def test_data_is_old_when_the_second_slot_after_it_has_come(schedule, read, old)
     target = Target(1, "swa", "production", Definition("files", PORTLAND, schedule))
     at = datetime.fromisoformat(read).replace(tzinfo=UTC)
     assert overdue(target, at) == datetime.fromisoformat(old).replace(tzinfo=UTC)
+
+
+def test_every_figure_of_the_fleet_equals_the_list_that_it_leads_to(watched):
+    watched.sweep()
+    watched.approve()
+    for incident in ("friday-variable-plan-deactivated", "misplaced-decimal-point", "cashier-may-refund"):
+        watched.happen(incident)
+    watched.later(hours=6)
+    watched.sweep()
+    row = fleet_view(watched.deps).needs[0]
+    with watched.deps.store.read() as unit:
+        for severity, count in row.counts.items():
+            listed = unit.finding_list.listed(
+                FindingQuery(target="swa/production", severities=frozenset({Severity(severity)}))
+            )
+            assert len(listed) == count
+        assert (
+            unit.finding_list.count(FindingQuery(target="swa/production", kinds=frozenset({Kind.DRIFT})))
+            == row.drift
+            == 3
+        )
+    assert row.worst.number == unit_worst(watched)
+
+
+def unit_worst(watched):
+    from alerts.plan import by_kind
+
+    with watched.deps.store.read() as unit:
+        return by_kind([known for _, known in unit.findings.open(watched.target)])[0][0].number
+
+
+def test_filters_narrow_the_fleet_and_their_counts_follow_each_other(watched):
+    watched.register("alpha/production")
+    watched.register("beta/staging", stage="onboarding")
+    view = fleet_view(watched.deps, asked=Asked(q="a/"))
+    assert [row.target.name for row in view.wanted] == ["alpha/production", "beta/staging", "swa/production"]
+    assert list(view.stages) == [("live", 2), ("onboarding", 1)]
+    narrow = fleet_view(watched.deps, asked=Asked(q="a/", stage=("onboarding",)))
+    assert ([row.target.name for row in narrow.wanted], narrow.total) == (["beta/staging"], 3)
+    assert list(narrow.stages) == [("live", 2), ("onboarding", 1)]
+    assert narrow.asked.at(sort="name") == "/?q=a/&stage=onboarding&sort=name"
+
+
+def test_a_large_fleet_comes_in_pages_that_miss_nobody_and_show_nobody_twice(watched):
+    names = [watched.register(f"t{number:02d}/production").name for number in range(MOST + 3)]
+    first = fleet_view(watched.deps)
+    assert len(first.rows) == MOST
+    cursor = first.following.split("cursor=")[1]
+    second = fleet_view(watched.deps, asked=Asked(cursor=cursor))
+    shown = [row.target.name for row in (*first.rows, *second.rows)]
+    assert sorted(shown) == sorted([*names, "swa/production"])
+    assert second.following == ""
+
+
+def test_who_may_see_one_tenant_sees_a_fleet_of_it_alone(watched):
+    watched.register("other/production")
+    actor = Actor("carla", {"swa": frozenset({Right.SEE})})
+    view = fleet_view(watched.deps, actor)
+    assert ([row.target.name for row in view.all], view.frame.watched, view.mine) == (["swa/production"], 1, None)
+    assert "other" not in str(view.frame)
+    both = Actor("ivo", {EVERYWHERE: frozenset({Right.SEE}), "swa": frozenset({Right.ACT})})
+    assert fleet_view(watched.deps, both).mine == 1
+    assert [row.target.name for row in fleet_view(watched.deps, both, Asked(mine=True)).wanted] == ["swa/production"]

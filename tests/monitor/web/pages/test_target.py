@@ -57,7 +57,8 @@ def test_every_figure_equals_its_list(watched):
     view = view_of(watched)
     listed = [known for first, alike in view.groups for known in (first, *alike)]
     assert sorted(known.number for known in listed) == sorted(known.number for known in view.findings)
-    assert sum(count for _, count in view.severities) == len(view.findings) == sum(each.open for each in view.modules)
+    assert sum(count for _, count in view.severities) == len(view.findings) == view.row.open
+    assert view.row.open == sum(each.open for each in view.modules)
     assert view.row.drift == sum(each.drift for each in view.modules) == 3
     tally = view.reading.report["rules"]
     assert sum(each.failed for each in view.modules) <= tally["failed"]
@@ -120,8 +121,10 @@ def test_thirty_days_have_a_column_each_and_a_day_without_a_reading_is_a_gap(wat
     assert {each.state for each in chart.columns[:-4]} == {""}
     assert chart.path.count("M") == 2
     assert chart.columns[-2].readiness is None
-    assert (chart.last.rules, chart.last.drift) == (len(view_of(watched).findings) - 1, 1)
-    assert chart.most_open == chart.last.rules + chart.last.drift
+    row = view_of(watched).row
+    assert chart.last.open == {severity: count for severity, count in row.counts.items() if count}
+    assert chart.most_open == chart.last.total == row.open
+    assert [severity for severity, _, _ in chart.last.bars] == list(chart.last.open)
     assert [told for _, told in chart.events] == ["24 Nov: baseline 1"]
     assert chart.label.startswith("3 days with readings, one without a reading: readiness between 0.9")
 
