@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -138,6 +138,23 @@ class FindingView:
                 Step(f"Set {finding.path} to", self.old, "and save."),
             ]
         return [Step(finding.fix)] if finding.fix else []
+
+    @property
+    def snoozes(self) -> Sequence[tuple[str, datetime]]:
+        """Until when it may be snoozed, in words: tomorrow, Monday, the day before the next bill run, each at 08:00."""
+        zone = self.head.target.zone
+        today = self.now.astimezone(zone).date()
+        days = [("tomorrow", today + timedelta(days=1)), ("Monday", today + timedelta(days=7 - today.weekday()))]
+        if self.next_run is not None and self.days_left > 1:
+            days.append(("the day before the next bill run", self.next_run - timedelta(days=1)))
+        return [
+            (f"until {words}, {day.day} {day:%b} 08:00", datetime.combine(day, time(8), zone)) for words, day in days
+        ]
+
+    @property
+    def may_be_taken_back(self) -> bool:
+        """Somebody acknowledged or hushed it, or it is resolved."""
+        return self.known.state is not State.OPEN or self.known.hush is not None
 
     @property
     def note(self) -> str:

@@ -13,6 +13,8 @@
     if (was || led) return;
     if (key === "/") { event.preventDefault(); document.getElementById("find").focus(); }
     if (key === "?") location.assign("/keyboard");
+    const act = key === "c" ? document.getElementById("c") : document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+    if (act && !event.target.closest("[data-list]")) { event.preventDefault(); key === "c" ? act.focus() : act.click(); }
     if (key === "d") { const whole = document.querySelector("details.whole"); if (whole) { whole.open = !whole.open; whole.scrollIntoView({ block: "nearest" }); } }
     const list = event.target.closest("[data-list]");
     if (!list || (key !== "j" && key !== "k")) return;

@@ -35,8 +35,19 @@ NEEDS: dict[str, dict[str, Right | str]] = {
     "/rules": {"GET": SIGNED_IN},
     TARGET: {"GET": Right.SEE},
     f"{TARGET}/plan": {"GET": Right.SEE},
+    **{
+        f"{TARGET}/{tab}": {"GET": Right.SEE}
+        for tab in ("findings", "drift", "rules", "baselines", "history", "reading")
+    },
+    f"{TARGET}/events": {"GET": Right.SEE},
+    "/events": {"GET": SIGNED_IN},
+    "/findings": {"GET": SIGNED_IN},
+    "/findings/{number}": {"GET": Right.SEE},
+    "/baselines": {"GET": SIGNED_IN},
+    "/search": {"GET": SIGNED_IN},
+    "/keyboard": {"GET": SIGNED_IN},
     "/rules/coverage": {"GET": SIGNED_IN},
-    "/findings/{number}/acknowledge": {"POST": Right.ACT},
+    **{f"/findings/{{number}}/{act}": {"POST": Right.ACT} for act in ("acknowledge", "snooze", "note", "reopen")},
     "/sign-in": {"GET": ANYBODY, "POST": ANYBODY},
     "/sign-in/sso": {"POST": ANYBODY},
     "/sign-in/back": {"GET": ANYBODY},
@@ -51,7 +62,11 @@ NEEDS: dict[str, dict[str, Right | str]] = {
     f"{API}{TARGET}/plan": {"GET": Right.SEE},
     f"{API}/findings/{{number}}": {"GET": Right.SEE},
 }
-FORM = {"note": "seen"}  #: fields that any of the forms needs; those it does not know are ignored
+#: Fields that any of the forms needs; those it does not know are ignored.
+FORM = {"note": "seen", "until": "2026-11-26T08:00:00+00:00"}
+    "note": "seen",
+    "until": "2026-11-26T08:00:00+00:00",
+}  #: fields that any of the forms needs; those it does not know are ignored
 TENANTS = ("swa", "cbe", "zzz")  #: one's own, another's, nobody's
 TOKEN = "token"
 WHO = ("nobody", *Role, TOKEN)
