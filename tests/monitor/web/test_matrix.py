@@ -64,9 +64,6 @@ NEEDS: dict[str, dict[str, Right | str]] = {
 }
 #: Fields that any of the forms needs; those it does not know are ignored.
 FORM = {"note": "seen", "until": "2026-11-26T08:00:00+00:00"}
-    "note": "seen",
-    "until": "2026-11-26T08:00:00+00:00",
-}  #: fields that any of the forms needs; those it does not know are ignored
 TENANTS = ("swa", "cbe", "zzz")  #: one's own, another's, nobody's
 TOKEN = "token"
 WHO = ("nobody", *Role, TOKEN)
