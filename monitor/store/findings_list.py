@@ -82,7 +82,8 @@ class FindingList:
             after: ``place_of`` the last one of the page before.
         """
         statement = self.statement(query, after)
-        rows = self._connection.execute(statement if limit is None else statement.limit(limit))
+        # All at once: a row that cannot be read must not leave an open cursor behind on SQLite.
+        rows = self._connection.execute(statement if limit is None else statement.limit(limit)).all()
         return [(row.target, known_of(row)) for row in rows]
 
     def count(self, query: FindingQuery) -> int:
