@@ -246,6 +246,34 @@ class Review:
         return found
 
 
+def chosen_of(
+    made: Review, groups: Iterable[tuple[str, Decision, str]]
+) -> tuple[list[tuple[ChangeKey, Decision, str]], Mapping[str, int]]:
+    """What decisions on groups (name, decision, reason) decide: their undecided changes; ``UNDO``: the decided ones.
+
+    Accepting several at once leaves out the critical ones.
+
+    Returns:
+        The decisions, and by group how many critical changes want their own.
+
+    Raises:
+        ApprovalRefused: ``unknown_change``.
+    """
+    chosen: dict[ChangeKey, tuple[Decision, str]] = {}
+    left: dict[str, int] = {}
+    for name, decision, reason in groups:
+        for each in made.named(name):
+            key = change_key(each)
+            if (key in made.decisions) is not (decision is Decision.UNDO):
+                continue
+            is_alone = decision is not Decision.ACCEPT or name == told_of(key)
+            if each.severity is Severity.CRITICAL and not is_alone:
+                left[name] = left.get(name, 0) + 1
+            else:
+                chosen[key] = (decision, reason)
+    return [(key, *each) for key, each in chosen.items()], left
+
+
 FEWEST_OF_A_CAUSE: Final = 3  #: changes that mention an object which came or went
 
 

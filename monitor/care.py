@@ -234,7 +234,7 @@ def mark_finding(number: str, mark: Mark, reason: str, actor: Actor, deps: Deps)
     if mark is Mark.NOT_USEFUL and not reason.strip():
         mend = 'Say what was wrong with it: --reason "…".'
         raise ApprovalRefused("no_reason", "not useful, and no reason given.", where=f"finding {number}", mend=mend)
-    with deps.store.write() as unit:
+    with deps.store.write(actor.tenants()) as unit:
         name, known = _numbered(unit, number)
         actor.needs(Right.ACT, name.split("/")[0])
         unit.findings.mark(known, mark, actor.name, reason.strip(), now)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from baselines.approval import Baseline
@@ -78,6 +78,22 @@ def moment_of(word: str, target: Target, deps: Deps) -> datetime:
         mend = "Write 2026-10-02T09:00, now, 12 (a snapshot) or baseline:7."
         raise BadMoment(what, where=target.name, mend=mend) from None
     return at if at.tzinfo else at.replace(tzinfo=target.zone)
+
+
+def end_of(word: str, target: Target, deps: Deps) -> datetime:
+    """The moment to come that ``7d``, ``12h``, ``2026-12-15`` or ``2026-12-15T08:00`` names, in the target's zone.
+
+    Raises:
+        BadMoment: it names none.
+    """
+    try:
+        if word[-1:] in ("d", "h") and word[:-1].isdecimal():
+            return deps.clock.now() + int(word[:-1]) * timedelta(**{"days" if word[-1] == "d" else "hours": 1})
+        at = datetime.fromisoformat(word)
+        return (at if at.tzinfo else at.replace(tzinfo=target.zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        what, mend = f"{shown(word)} is no time.", "Write 7d, 12h, 2026-12-15 or 2026-12-15T08:00."
+        raise BadMoment(what, where="--until", mend=mend) from None
 
 
 def as_of(target: Target, at: datetime, unit: Unit) -> AsOf:

@@ -7,6 +7,7 @@ of the store nor who may write to it can make one.
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -74,17 +75,25 @@ def actor_of_session(secret: str, deps: Deps) -> Actor | None:
         if is_over or person is None or person.removed_at is not None:
             return None
         of_groups = deps.settings.grants_of(from_json(session.content, list[str]))
-        grants = [*unit.people.grants(person.name), *of_groups]
-        groups = unit.targets.groups() if any(each.on.startswith("group:") for each in grants) else {}
-        actor = Actor(person.name, rights_of(grants, groups, now), person.shown or person.name)
+        actor = _as_he_may(person, of_groups, unit, now)
     if now - session.seen_at >= NOTED:
         with deps.store.write() as unit:
             unit.people.seen(session, now)
     return actor
 
 
+def _as_he_may(person: Person, of_groups: Iterable[Grant], unit: Unit, now: datetime) -> Actor:
+    grants = [*unit.people.grants(person.name), *of_groups]
+    groups = unit.targets.groups() if any(each.on.startswith("group:") for each in grants) else {}
+    return Actor(person.name, rights_of(grants, groups, now), person.shown or person.name)
+
+
 def actor_of_token(token: str, deps: Deps) -> Actor | None:
-    """The program that has this token; None where it has ended, was revoked or never was."""
+    """The program, or the person, that has this token; None where it has ended, was revoked or never was.
+
+    A person's own token may what he was granted here; what groups of single sign-on give is known only where he
+    signed in.
+    """
     now = deps.clock.now()
     with deps.store.read() as unit:
         found = next(iter(unit.people.tokens(hashed=keyed(token, "token", deps))), None)
@@ -93,6 +102,10 @@ def actor_of_token(token: str, deps: Deps) -> Actor | None:
     if found.used_at is None or now - found.used_at >= NOTED:
         with deps.store.write() as unit:
             unit.people.used(found, now)
+    if found.person:
+        with deps.store.read() as unit:
+            person = unit.people.find(login=found.person)
+            return _as_he_may(person, (), unit, now) if person is not None and person.removed_at is None else None
     rights = dict.fromkeys(found.tenants, found.rights & TOKEN_RIGHTS)
     return Actor(f"token:{found.name}", rights, f"token {found.name}", is_person=False)
 
@@ -277,28 +290,47 @@ def create_token(
         raise InvalidAccess("a token may do none or too much.", where=name, mend=f"Its scopes are some of: {known}.")
     if rights & {Right.METRICS, Right.APPLY} and tenants != {EVERYWHERE}:
         raise InvalidAccess("metrics and apply go over every tenant.", where=name, mend="Name no tenant.")
-    if not now < ends <= now + TOKEN_LASTS:
+    return _new_token(Token(name, rights, tenants, actor.name, now, ends), actor, deps)
+
+
+def create_own_token(name: str, ends: datetime, actor: Actor, deps: Deps) -> str:
+    """Make a token with which the actor himself works outside a browser: the command line against a server.
+
+    Raises:
+        NotFound: nobody is called so here.
+        InvalidAccess: it lasts too long, or its name is taken.
+    """
+    with deps.store.read() as unit:
+        person = _person(unit, actor.name)
+    made = Token(name, frozenset(), frozenset(), actor.name, deps.clock.now(), ends, person=person.name)
+    return _new_token(made, actor, deps)
+
+
+def _new_token(made: Token, actor: Actor, deps: Deps) -> str:
+    name, ends = made.name, made.ends_at
+    if not made.created_at < ends <= made.created_at + TOKEN_LASTS:
         raise InvalidAccess("a token ends within a year.", where=name, mend="Name an earlier end, which is not past.")
     token = f"s360_{secrets.token_urlsafe(32)}"
     with deps.store.write() as unit:
         if unit.people.tokens(name=name):
             raise InvalidAccess("there is or was a token of this name.", where=name, mend="Take another name.")
-        made = Token(name, rights, tenants, actor.name, now, ends)
         unit.people.add_token(made, keyed(token, "token", deps))
-        told = f"{', '.join(sorted(map(scope, rights)))} on {', '.join(sorted(tenants))} until {ends.isoformat()}"
+        may = f"{', '.join(sorted(map(scope, made.rights)))} on {', '.join(sorted(made.tenants))}"
+        told = f"{'what he may' if made.person else may} until {ends.isoformat()}"
         _note(unit, "token.create", name, actor, deps, told)
     return token
 
 
 def revoke_token(name: str, actor: Actor, deps: Deps) -> None:
-    """End a token with the next request.
+    """End a token with the next request; one's own, or any as admin.
 
     Raises:
         NotFound: there is none of this name.
     """
-    actor.needs(Right.ADMINISTER)
     with deps.store.write() as unit:
         found = next(iter(unit.people.tokens(name=name)), None)
+        if found is None or found.person != actor.name:
+            actor.needs(Right.ADMINISTER)
         if found is None or found.revoked_at is not None:
             raise NotFound("no such token.", where=name, mend="See: token list.")
         unit.people.revoke(found, deps.clock.now())

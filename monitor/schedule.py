@@ -89,7 +89,7 @@ def ask_for_sweep(name: str, actor: Actor, deps: Deps) -> Target:
         TooOften: it was swept six times within the hour.
     """
     now = deps.clock.now()
-    with deps.store.write() as unit:
+    with deps.store.write(actor.tenants()) as unit:
         target = unit.targets.named(name)
         actor.needs(Right.SWEEP, target.tenant)
         if target.paused_at is not None or unit.targets.paused_all():

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,7 @@ from monitor.cli import tell
 from monitor.cli.changes import print_change, print_changes
 from monitor.cli.context import deps
 from monitor.cli.tenants import AsOption, OutputOption, TargetName
-from monitor.reports.items import act_item, approval_item, review_item
+from monitor.reports.items import act_item, approval_item, review_in_full
 from rules.evaluate import Verdict
 
 if TYPE_CHECKING:
@@ -122,11 +122,7 @@ def review(
         made = _asked(made, wired.catalogue_of(target), by, impact)
     judgement = verdict_of(made, target, wired)
     if output is tell.Output.JSON:
-        rules = {verdict.value: n for verdict, n in judgement.tally.items()}
-        costs = [_money_json(impact.of(each)) for each in made.comparison.changes]
-        item = review_item(made)
-        item["changes"] = [{**each, "money": cost} for each, cost in zip(item["changes"], costs, strict=True)]
-        tell.document("review", {"review": {**item, "money": _money_json(impact.together()), "rules": rules}})
+        tell.document("review", {"review": review_in_full(made, wired.catalogue_of(target), impact, judgement)})
         return
     _print_review(made, wired.catalogue_of(target), impact)
     tally = judgement.tally
@@ -180,10 +176,6 @@ def _asked(made: Review, catalogue: Catalogue, by: str, impact: "Impact") -> Rev
             word = Decision.ACCEPT if answer == "a" else Decision.REJECT
             made = decide(made.proposal, [(key, word, reason)], who, wired)
     return made
-
-
-def _money_json(money: "Money | None") -> dict[str, Any] | None:
-    return money.as_json() if money is not None else None
 
 
 def _print_cost(label: str, money: "Money | None") -> None:

@@ -91,7 +91,7 @@ def list_findings(
     hidden = Counter(known.standing.value for _, known in asked if known.standing not in standings)
     if output is tell.Output.JSON:
         told = {
-            "findings": [finding_item(name, known) for name, known in chosen],
+            "findings": [finding_item(name, known, now) for name, known in chosen],
             "hidden": dict(sorted(hidden.items())),
         }
         tell.document("findings", told)
@@ -133,7 +133,7 @@ def show(
     with wired.store.read() as unit:
         history = unit.findings.history(known)
         said = latest(unit.findings.opinions(known=known)).get(known.id, ())
-        item = finding_in_full(unit, target, known, explained)
+        item = finding_in_full(unit, target, known, wired.clock.now(), explained)
     if output is tell.Output.JSON:
         tell.document("finding", {"finding": item})
         return

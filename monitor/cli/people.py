@@ -12,6 +12,7 @@ from monitor.cli import BadUsage, tell
 from monitor.cli.context import deps
 from monitor.cli.tenants import AsOption, OutputOption
 from monitor.people import add_person, grant_role, remove
+from monitor.reports.items import person_item
 
 app = typer.Typer(help="People: who may sign in, and what they may do.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="That stands in the audit log, e.g. olga.brandt.")]
@@ -75,12 +76,7 @@ def list_people(output: OutputOption = tell.Output.TABLE) -> None:
     with deps().store.read() as unit:
         found = [(each, unit.people.grants(each.name)) for each in unit.people.all()]
     if output is tell.Output.JSON:
-        tell.document("people", {"people": [
-            {"name": each.name, "email": each.email, "shown": each.shown, "seen_at": each.seen_at,
-             "signs_in": "password" if each.password else "single sign-on",
-             "grants": [{"role": grant.role, "on": grant.on, "ends_at": grant.ends} for grant in grants]}
-            for each, grants in found
-        ]})  # fmt: skip
+        tell.document("people", {"people": [person_item(*each) for each in found]})
         return
     tell.table(
         ["name", "e-mail", "roles", "last seen"],

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 from nacl.signing import SigningKey
-from sqlalchemy import delete, insert, or_, select, text
+from sqlalchemy import delete, insert, or_, select, text, true
 from sqlalchemy.engine import Connection
 
 from monitor.chain import BATCH, CHECKPOINT, KEY_CHANGE, Entry, Head, link, public_half
@@ -82,6 +82,13 @@ class Audit:
             if len(rows) < size:
                 return
             seq, most = rows[-1].seq, None if most is None else most - size
+
+    def newest(self, tenants: Tenants, actor: str, most: int, before: int | None = None) -> list[Entry]:
+        """Entries of tenants and those of one actor, newest first; those whose number is below ``before``."""
+        where = [true() if tenants is None else or_(_COLUMNS.tenant.in_(sorted(tenants)), _COLUMNS.actor == actor)]
+        where += [_COLUMNS.seq < before] if before is not None else []
+        query = select(AuditRow.__table__).where(*where, self._seen).order_by(_COLUMNS.seq.desc()).limit(most)
+        return [Entry(*row) for row in self._connection.execute(query)]
 
     def head(self) -> Entry | None:
         """The newest entry."""

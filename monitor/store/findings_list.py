@@ -15,6 +15,8 @@ from monitor.store.seen import Tenants, of_seen
 from monitor.store.tables import FindingRow, TargetRow
 from rules.findings import Kind
 from rules.lifecycle import Known, State
+from rules.quiet import Standing
+from rules.waivers import Waivers, as_of
 
 _COLUMNS = FindingRow.__table__.c
 _TARGETS = TargetRow.__table__.c
@@ -53,6 +55,7 @@ class FindingQuery:
     rule: str = ""
     key: str = ""  #: of the object
     sort: Sort = Sort.SEVERITY
+    standings: frozenset[Standing] = frozenset()  #: judged when it is read: only ``standing`` heeds it
 
 
 #: What can be chosen among, by the field of the query, and the column that holds it.
@@ -85,6 +88,23 @@ class FindingList:
         # All at once: a row that cannot be read must not leave an open cursor behind on SQLite.
         rows = self._connection.execute(statement if limit is None else statement.limit(limit)).all()
         return [(row.target, known_of(row)) for row in rows]
+
+    def standing(
+        self, query: FindingQuery, waivers: Waivers, now: datetime, limit: int, after: Sequence[Any] = ()
+    ) -> Sequence[tuple[str, Known]]:
+        """As ``listed``, each as it stands at a moment; where standings are asked for, only these.
+
+        What a waiver, a snooze or an announcement means is decided when it is read: pages are read and judged until
+        one is full.
+        """
+        found: list[tuple[str, Known]] = []
+        while True:
+            rows = self.listed(query, limit, after)
+            stand = as_of(rows, waivers, now)
+            found += [each for each in stand if not query.standings or each[1].standing in query.standings]
+            if len(rows) < limit or len(found) >= limit:
+                return found[:limit]
+            after = place_of(rows[-1][1], query.sort)
 
     def count(self, query: FindingQuery) -> int:
         """How many there are."""
@@ -162,6 +182,8 @@ class FindingList:
                 where.append(column == value)
         if query.since is not None:
             where.append(_COLUMNS.changed_at >= query.since)
+        if query.standings and Standing.PLAIN not in query.standings and Standing.WAIVED not in query.standings:
+            where.append(or_(_COLUMNS.quiet != "", _COLUMNS.hush != ""))  # only these may be so
         if query.words:
             among = (_COLUMNS.message, _COLUMNS.key, _COLUMNS.rule)
             has_words = [each.icontains(query.words, autoescape=True) for each in among]

@@ -43,7 +43,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a program signs in with."""
+    """What a program signs in with, or a person outside a browser."""
 
     name: str
     rights: frozenset[Right]
@@ -53,6 +53,7 @@ class Token:
     ends_at: datetime
     used_at: datetime | None = None
     revoked_at: datetime | None = None
+    person: str = ""  #: whose own it is: it may what he may; "": a program's
 
 
 class People:
@@ -133,7 +134,7 @@ class People:
         self._connection.execute(
             insert(TokenRow).values(
                 name=token.name, hash=hashed,
-                rights=to_json(sorted(token.rights)), tenants=to_json(sorted(token.tenants)),
+                rights=to_json(sorted(token.rights)), tenants=to_json(sorted(token.tenants)), person=token.person,
                 created_by=token.created_by, created_at=token.created_at, ends_at=token.ends_at,
             )
         )  # fmt: skip
@@ -146,6 +147,7 @@ class People:
             Token(
                 row.name, frozenset(from_json(row.rights, list[Right])), frozenset(from_json(row.tenants, list[str])),
                 row.created_by, row.created_at, row.ends_at, row.used_at, row.revoked_at,
+                row.person,
             )
             for row in rows
         ]  # fmt: skip

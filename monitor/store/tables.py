@@ -518,6 +518,7 @@ class TokenRow(Base):
     hash: Mapped[str] = mapped_column(unique=True)
     rights: Mapped[str]  #: JSON list
     tenants: Mapped[str]  #: JSON list; ``*``: every one
+    person: Mapped[str]  #: whose own it is; "": a program's
     created_by: Mapped[str]
     created_at: Mapped[datetime]
     ends_at: Mapped[datetime]

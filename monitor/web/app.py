@@ -22,13 +22,14 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from baselines.errors import ApprovalRefused, Smart360Error
+from baselines.errors import Smart360Error
 from monitor.access import EVERYWHERE, Actor, Right, roles_with
 from monitor.deps import Deps
-from monitor.errors import NotAllowed, NotFound, StoreError, UnknownTarget
+from monitor.errors import NotAllowed, StoreError
 from monitor.metrics import make_registry
 from monitor.schedule import Scheduler
-from monitor.web.api import create_api, invalid, is_asked, problem
+from monitor.web.answers import NOTHING_HERE, invalid, is_asked, problem, problem_of, status_of
+from monitor.web.api import create_api
 from monitor.web.frame import NOBODY, actor_of, make_web
 from monitor.web.pages import (
     acts,
@@ -57,7 +58,6 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 HSTS: Final = "max-age=31536000"
-NOTHING_HERE: Final = "There is nothing here that you may see."
 
 
 class PortTaken(Smart360Error):
@@ -100,6 +100,8 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None, *, on_loopback: b
 
     def not_allowed(request: Request, error: NotAllowed) -> Response:
         note_denied(request, error, deps)
+        if is_asked(request):
+            return problem_of(request, error)
         actor = actor_of(request)
         title, words = refusal(actor, Right(error.right), error.tenant, can_sign_in=deps.settings.can_sign_in)
         return trouble(request, 403, title, words)
@@ -108,9 +110,14 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None, *, on_loopback: b
     async def guarded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         if not is_own_name(request, deps):
             return PlainTextResponse("This service is asked under a name it does not have.\n", 400, HEADERS)
+        number = uuid.uuid4().hex[:8]  # of the log's lines and the audit log's entries, too
         request.state.csrf, request.state.actor = "", NOBODY
         try:
-            response = await recognise(request, deps, on_loopback=on_loopback) or await call_next(request)
+            if "\0" in request.scope["path"] or "%00" in request.url.query:
+                response = trouble(request, 422, "There is a character in the address that cannot be.")
+            else:
+                with structlog.contextvars.bound_contextvars(request=number):
+                    response = await recognise(request, deps, on_loopback=on_loopback) or await call_next(request)
         except Denied as error:
             response = denied(request, error)
         except NotAllowed as error:
@@ -120,7 +127,6 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None, *, on_loopback: b
             response = trouble(request, 503, "The database is not answering.", "Nothing was saved. Try again in 10 s.")
             response.headers["Retry-After"] = "10"
         except Exception:
-            number = uuid.uuid4().hex[:8]
             log.exception("page_crashed", path=request.url.path, number=number)
             await run_in_threadpool(count_crash)
             response = trouble(request, 500, "This page could not be made.", f"Error {number}. Nothing was changed.")
@@ -143,18 +149,18 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None, *, on_loopback: b
         told = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
         return trouble(request, 422, "This form cannot be read.", told)
 
-    @app.exception_handler(UnknownTarget)
-    @app.exception_handler(NotFound)
-    async def unknown(request: Request, _error: Smart360Error) -> Response:
-        return trouble(request, 404, NOTHING_HERE)
-
-    @app.exception_handler(NotAllowed)
-    async def refused_by_right(request: Request, error: NotAllowed) -> Response:
-        return await run_in_threadpool(not_allowed, request, error)
-
-    @app.exception_handler(ApprovalRefused)
-    async def refused_by_state(request: Request, error: ApprovalRefused) -> Response:
-        return trouble(request, 409, error.what[:1].upper() + error.what[1:], error.mend)
+    @app.exception_handler(Smart360Error)
+    async def not_done(request: Request, error: Smart360Error) -> Response:
+        if isinstance(error, StoreError):
+            raise error  # told by the middleware, as where a page fails before its story
+        if isinstance(error, NotAllowed):
+            return await run_in_threadpool(not_allowed, request, error)
+        if is_asked(request):
+            return problem_of(request, error)
+        status = status_of(error)
+        if status == 404:
+            return trouble(request, 404, NOTHING_HERE)
+        return trouble(request, status, error.what[:1].upper() + error.what[1:], error.mend)
 
     @app.get("/metrics")
     def scrape(request: Request) -> Response:

@@ -154,15 +154,15 @@ def test_a_plan_is_worked_out_once_for_what_it_rests_on_and_anew_when_someone_ac
     ("path", "status", "says"),
     [
         ("/api/v1/nothing", 404, ""),
-        ("/api/v1/targets/swa/nothing", 404, "nothing here that you may see"),
-        ("/api/v1/targets/other/production/plan", 404, "nothing here that you may see"),
-        ("/api/v1/findings/ZZZZ", 404, "nothing here that you may see"),
+        ("/api/v1/targets/swa/nothing", 404, "no such target"),
+        ("/api/v1/targets/other/production/plan", 404, "no such target"),
+        ("/api/v1/findings/ZZZZ", 404, "no such finding"),
         ("/api/v1/targets?limt=3", 422, "Unknown query parameter limt. Known here: cursor, limit."),
         (f"{TARGET}?limit=3", 422, "Unknown query parameter limit. None is known here."),
         ("/api/v1/targets?limit=0", 422, "query.limit"),
         ("/api/v1/targets?limit=201", 422, "query.limit"),
         ("/api/v1/targets?limit=ten", 422, "query.limit"),
-        (f"{TARGET}/findings?cursor=%00%ff", 422, "take next_cursor as it came"),
+        (f"{TARGET}/findings?cursor=%00%ff", 422, "There is a character"),
         (f"{TARGET}/findings?cursor=bm9uZQ==", 422, "take next_cursor as it came"),
         (f"{TARGET}/findings?cursor=WyJhIiwgMSwgMl0=", 422, "take next_cursor as it came"),
     ],
@@ -171,14 +171,16 @@ def test_a_problem_says_what_is_wrong_as_rfc_9457_asks(installed, path, status, 
     answer = installed[0].get(path)
     problem = answer.json()
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    assert (problem["type"], problem["status"], problem["instance"]) == ("about:blank", status, path.split("?")[0])
+    code = "unknown_target" if "no such target" in says else {404: "not_found", 422: "invalid"}[status]
+    assert (problem["type"], problem["code"]) == (f"urn:smart360-monitor:problem:{code}", code)
+    assert (problem["status"], problem["instance"]) == (status, path.split("?")[0])
     assert problem["title"]
     assert says in problem["detail"]
     assert {name: answer.headers[name] for name in HEADERS} == HEADERS
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-def test_nothing_can_be_written(installed, method):
+def test_what_is_only_read_can_not_be_written(installed, method):
     answer = installed[0].request(method, "/api/v1/targets")
     assert (answer.status_code, answer.json()["status"], answer.headers["allow"]) == (405, 405, "GET")
 
@@ -189,11 +191,27 @@ def test_the_api_describes_itself(installed):
     assert described["openapi"].startswith("3.1")
     assert {each.removeprefix("/api/v1") for each in described["paths"]} == {
         "/targets", "/targets/{tenant}/{environment}", "/targets/{tenant}/{environment}/findings",
-        "/targets/{tenant}/{environment}/plan", "/findings/{number}", "/fleet-events", "/fleet-events/{number}",
+        "/targets/{tenant}/{environment}/plan", "/targets/{tenant}/{environment}/as-of",
+        "/targets/{tenant}/{environment}/compare", "/targets/{tenant}/{environment}/proposals",
+        "/targets/{tenant}/{environment}/baselines", "/targets/{tenant}/{environment}/acts",
+        "/targets/{tenant}/{environment}/rollbacks", "/targets/{tenant}/{environment}/sweeps",
+        "/findings", "/findings/{number}", "/findings/{number}/acknowledge", "/findings/{number}/assign",
+        "/findings/{number}/snooze", "/findings/{number}/expect", "/findings/{number}/notes",
+        "/findings/{number}/reopen", "/findings/{number}/marks", "/findings/{number}/waivers",
+        "/fleet-events", "/fleet-events/{event}", "/fleet-events/{event}/acknowledge",
+        "/waivers", "/waivers/{waiver}", "/waivers/{waiver}/approve", "/waivers/{waiver}/refuse",
+        "/waivers/{waiver}/end", "/proposals/{proposal}", "/proposals/{proposal}/decisions",
+        "/proposals/{proposal}/comments", "/proposals/{proposal}/hand-over", "/proposals/{proposal}/send-back",
+        "/proposals/{proposal}/approve", "/proposals/{proposal}/reject", "/people", "/people/{name}/grants",
+        "/people/{name}/grants/remove", "/people/{name}/remove", "/tokens", "/tokens/{name}/revoke", "/audit",
+        "/me", "/me/tokens",
     }  # fmt: skip
     for path, methods in described["paths"].items():
-        assert set(methods) == {"get"}, path
-        assert "application/problem+json" in methods["get"]["responses"]["422"]["content"]
+        assert set(methods) <= {"get", "post"}, path
+        for each in methods.values():
+            assert "application/problem+json" in each["responses"]["422"]["content"]
+            (shape,) = each["responses"]["200"]["content"]["application/json"]["schema"].values()
+            assert shape.rpartition("/")[2] in described["components"]["schemas"]
 
 
 def test_a_store_that_does_not_answer_is_a_problem_too(tmp_path):
@@ -225,8 +243,8 @@ def test_what_crashes_is_a_problem_with_a_number_and_no_traceback(installed):
 
 
 def test_a_list_keeps_its_place_when_something_before_the_cursor_goes():
-    from monitor.web.api import page
+    from monitor.web.answers import page
 
-    first, cursor = page([1, 2, 3, 4, 5], lambda each: [each], 2, "")
-    rest, end = page([2, 4, 5, 6], lambda each: [each], 3, cursor)
+    first, cursor = page([1, 2, 3, 4, 5], lambda each: each, int, 2, "")
+    rest, end = page([2, 4, 5, 6], lambda each: each, int, 3, cursor)
     assert (first, rest, end) == ([1, 2], [4, 5, 6], None)

@@ -19,7 +19,10 @@ from monitor.settings import Settings
 from monitor.store.unit import Store
 from monitor.sweep import sweep
 from monitor.target import Definition
+from monitor.waivers import ask_waiver
 from monitor.web.app import create_app, serve_in_thread
+from rules.findings import Kind
+from rules.fleet import Cause
 from tests.monitor.web.signing import Service, csrf
 from tests.reliability.test_process import exports
 from tests.support import CATALOGUE, configuration, swa
@@ -29,6 +32,7 @@ ANYBODY = "anybody"  #: also who is not signed in
 SIGNED_IN = "signed in"  #: whoever is; shows what of it is his
 API, TARGET = "/api/v1", "/targets/{tenant}/{environment}"
 
+DECIDE = "decide"  #: the right to propose, of a person
 #: Path template → method → what it needs.
 NEEDS: dict[str, dict[str, Right | str]] = {
     "/": {"GET": SIGNED_IN},
@@ -60,8 +64,51 @@ NEEDS: dict[str, dict[str, Right | str]] = {
     f"{API}{TARGET}": {"GET": Right.SEE},
     f"{API}{TARGET}/findings": {"GET": Right.SEE},
     f"{API}{TARGET}/plan": {"GET": Right.SEE},
+    f"{API}/findings": {"GET": SIGNED_IN},
     f"{API}/findings/{{number}}": {"GET": Right.SEE},
-}
+    f"{API}{TARGET}/as-of": {"GET": Right.SEE},
+    f"{API}{TARGET}/compare": {"GET": Right.SEE},
+    f"{API}{TARGET}/baselines": {"GET": Right.SEE},
+    f"{API}{TARGET}/acts": {"GET": Right.SEE},
+    f"{API}{TARGET}/proposals": {"GET": Right.SEE, "POST": Right.PROPOSE},
+    f"{API}{TARGET}/rollbacks": {"POST": Right.PROPOSE},
+    f"{API}{TARGET}/sweeps": {"POST": Right.SWEEP},
+    **{f"{API}/findings/{{number}}/{act}": {"POST": Right.ACT}
+       for act in ("acknowledge", "assign", "snooze", "expect", "notes", "reopen", "marks")},
+    f"{API}/findings/{{number}}/waivers": {"POST": Right.PROPOSE},
+    f"{API}/fleet-events": {"GET": SIGNED_IN},
+    f"{API}/fleet-events/{{event}}": {"GET": Right.SEE},
+    f"{API}/fleet-events/{{event}}/acknowledge": {"POST": Right.ACT},
+    f"{API}/waivers": {"GET": SIGNED_IN, "POST": Right.PROPOSE},
+    f"{API}/waivers/{{waiver}}": {"GET": Right.SEE},
+    f"{API}/waivers/{{waiver}}/approve": {"POST": Right.APPROVE},
+    f"{API}/waivers/{{waiver}}/refuse": {"POST": Right.APPROVE},
+    f"{API}/waivers/{{waiver}}/end": {"POST": Right.PROPOSE},
+    f"{API}/proposals/{{proposal}}": {"GET": Right.SEE},
+    f"{API}/proposals/{{proposal}}/comments": {"POST": Right.ACT},
+    **{f"{API}/proposals/{{proposal}}/{act}": {"POST": DECIDE} for act in ("decisions", "hand-over", "send-back")},
+    **{f"{API}/proposals/{{proposal}}/{act}": {"POST": Right.APPROVE} for act in ("approve", "reject")},
+    f"{API}/people": {"GET": Right.ADMINISTER, "POST": Right.ADMINISTER},
+    **{f"{API}/people/{{name}}/{act}": {"POST": Right.ADMINISTER} for act in ("grants", "grants/remove", "remove")},
+    f"{API}/tokens": {"GET": Right.ADMINISTER, "POST": Right.ADMINISTER},
+    f"{API}/tokens/{{name}}/revoke": {"POST": Right.ADMINISTER},
+    f"{API}/me": {"GET": SIGNED_IN},
+    f"{API}/me/tokens": {"POST": SIGNED_IN},
+    f"{API}/audit": {"GET": SIGNED_IN},
+}  # fmt: skip
+#: What is sent with a write of the API, by the end of its path.
+BODIES = {
+    "assign": {"to": "mei"}, "snooze": {"until": "7d"}, "expect": {"until": "7d", "ticket": "CHG-1"},
+    "notes": {"note": "seen"}, "marks": {"mark": "useful"}, "approve": {"digest": "b3:000000000000"},
+    "waivers": {"reason": "the council decides in January", "until": "30d"}, "send-back": {"reason": "no"},
+    "rollbacks": {"version": 1, "reason": "no"},
+    "decisions": {"decisions": []}, "comments": {"text": "why?"}, "people": {"name": "new"},
+    "grants": {"role": "customer success", "on": "swa"}, "grants/remove": {"role": "viewer", "on": "swa"},
+    "tokens": {"name": "new", "scopes": ["see"], "ends_at": "2027-01-31T00:00:00Z"},
+    "me/tokens": {"name": "mine", "ends_at": "2027-01-31T00:00:00Z"}, "waivers/{waiver}/approve": {},
+}  # fmt: skip
+QUERIES = {f"{API}{TARGET}/as-of": {"at": "now"}, f"{API}{TARGET}/compare": {"old": "baseline:1"}}
+EVERYWHERE = (Right.METRICS, Right.ADMINISTER)  #: rights that are of no tenant
 #: Fields that any of the forms needs; those it does not know are ignored.
 FORM = {"note": "seen", "until": "2026-11-26T08:00:00+00:00"}
 TENANTS = ("swa", "cbe", "zzz")  #: one's own, another's, nobody's
@@ -76,19 +123,32 @@ class Matrix:
     service: Service
     app: object
     numbers: dict[str, str]
+    others: dict[str, dict[str, int | str]]  #: further names in paths, by tenant
     clients: dict[str, object]
     tokens: dict[str, str]
 
     def path(self, template: str, tenant: str) -> str:
-        return template.format(tenant=tenant, environment="production", number=self.numbers[tenant])
+        return template.format(
+            tenant=tenant, environment="production", number=self.numbers[tenant], **self.others[tenant]
+        )  # fmt: skip
 
     def ask(self, who: str, method: str, template: str, tenant: str):
-        body = {"data": {**FORM, "csrf": self.tokens[who]}} if method != "GET" else {}
-        return self.clients[who].request(method, self.path(template, tenant), **body)
+        sent = {"params": QUERIES.get(template)}
+        if method != "GET" and template.startswith(API):
+            end = max((each for each in BODIES if template.endswith(f"/{each}")), key=len, default="")
+            wide = {"targets": [f"{tenant}/production"], "rule": "*"} if template == f"{API}/waivers" else {}
+            sent = {"json": BODIES.get(end, {}) | wide, "headers": {"HX-CSRF": self.tokens[who]}}
+        elif method != "GET":
+            sent = {"data": {**FORM, "csrf": self.tokens[who]}}
+        return self.clients[who].request(method, self.path(template, tenant), **sent)
 
     def bytes_of(self, answer, template: str, tenant: str) -> bytes:
-        """The answer without the path that was asked for, which who asks knows."""
-        return answer.content.replace(self.path(template, tenant).encode(), b"PATH")
+        """The answer without what was asked for, which who asks knows."""
+        told, others = answer.content.replace(self.path(template, tenant).encode(), b"PATH"), self.others[tenant]
+        asked = [f"{tenant}/production", self.numbers[tenant], f"fleet-{others['event']}"]
+        for each in [*asked, *(f"{name} {others[name]}" for name in ("proposal", "waiver"))]:
+            told = told.replace(each.encode(), b"WHAT")
+        return told
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +158,8 @@ def matrix(tmp_path_factory):
     settings = Settings(database_url="sqlite://", state_folder=folder, local_accounts=True)
     deps = Deps(settings, clock=SetClock(NOW), worker="w", open_store=lambda: store)
     numbers = {"zzz": "ZZZZ"}
+    others = {each: {"proposal": 999, "waiver": 999, "event": 999, "name": f"of-{each}"} for each in TENANTS}
+    cause = Cause(Kind.DRIFT, "", "changed", "utility", "name")
     changed = swa()
     changed["utility"][0]["name"] = "Another name"
     for tenant in ("swa", "cbe"):
@@ -116,18 +178,27 @@ def matrix(tmp_path_factory):
         with store.read() as unit:
             ((_, known),) = unit.findings.open(target)
         numbers[tenant] = known.number
+        asked = ask_waiver(known.number, "the council decides in January", NOW + timedelta(30), on_host("olga"), deps)
+        others[tenant] |= {"proposal": propose_baseline(target, on_host("olga"), deps).id, "waiver": asked.number}
+        with store.write() as unit:
+            others[tenant]["event"] = unit.fleet.make(cause, "operators", NOW)
+            unit.fleet.appeared({known.id: cause}, NOW)
+            unit.fleet.join(others[tenant]["event"], [known.id])
     app = create_app(deps, on_loopback=False)
     url, stop = serve_in_thread(app, 0)
     service = Service(deps, url)
     clients = {"nobody": service.browser(), TOKEN: service.browser()}
     clients[TOKEN].headers.update(service.token("t", *(TOKEN_RIGHTS - {Right.METRICS, Right.APPLY}),
                                                 tenants=frozenset({"swa"})))  # fmt: skip
+    for each in TENANTS:
+        service.person(f"of-{each}", Grant(Role.VIEWER, "swa"))
+        service.token(f"of-{each}", Right.SEE)
     for role in Role:
         name = role.replace(" ", "-")
         service.person(name, Grant(role, "*" if role is Role.ADMIN else "swa"))
         clients[role] = service.signed_in(name)
     tokens = {who: csrf(client) for who, client in clients.items()}
-    yield Matrix(service, app, numbers, clients, tokens)
+    yield Matrix(service, app, numbers, others, clients, tokens)
     stop()
     store.close()
 
@@ -154,10 +225,12 @@ def expected(who: str, need: Right | str, tenant: str, method: str) -> str:
     if need == SIGNED_IN:
         return "done"
     rights = (TOKEN_RIGHTS - {Right.METRICS, Right.APPLY}) if who == TOKEN else RIGHTS[Role(who)]
-    if need is Right.METRICS:
+    if need in EVERYWHERE:
         return "done" if need in rights else "refused"
     if tenant == "zzz" or (tenant == "cbe" and who != Role.ADMIN):
         return "nothing"
+    if need == DECIDE:
+        return "done" if Right.PROPOSE in rights and who != TOKEN else "refused"
     return "done" if need in rights else "refused"
 
 
@@ -183,7 +256,7 @@ def test_each_answers_by_the_right_it_needs(matrix, path, method, need):
         for tenant, answer in answers.items():
             assert answer.status_code < 500
             assert (who, tenant, word(answer)) == (who, tenant, expected(who, need, tenant, method)), answer.text[:500]
-        if need not in (ANYBODY, SIGNED_IN, Right.METRICS) and who not in ("nobody", Role.ADMIN):
+        if need not in (ANYBODY, SIGNED_IN, *EVERYWHERE) and who not in ("nobody", Role.ADMIN):
             other, nobodys = (matrix.bytes_of(answers[each], path, each) for each in ("cbe", "zzz"))
             assert other == nobodys, "what is another's must look like what does not exist"
             headers = [set(answers[each].headers.items()) for each in ("cbe", "zzz")]
