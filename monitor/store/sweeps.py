@@ -229,7 +229,8 @@ class Sweeps:
                 _COLUMNS.id.in_(select(newest).select_from(TargetRow).where(TargetRow.removed_at.is_(None)))
             )
         )
-        return {row.target_id: datetime.fromisoformat(from_json(row.report, _Brief).taken_at) for row in rows}
+        told = {row.target_id: from_json(row.report, _Brief).taken_at for row in rows}
+        return {target: datetime.fromisoformat(at) for target, at in told.items() if at}
 
     def tell(self, claim: Claim, progress: str) -> None:
         """How far a running sweep has come, for people who watch."""

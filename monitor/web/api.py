@@ -398,7 +398,7 @@ def finding_query(
     """Which findings are asked for."""
     return FindingQuery(
         target, frozenset(severity or ()), frozenset(kind or ()), frozenset(module or ()),
-        frozenset(state) if state else OPEN, since, q, sort, standings=frozenset(standing or ()),
+        frozenset(state) if state else OPEN, since=since, words=q, sort=sort, standings=frozenset(standing or ()),
     )  # fmt: skip
 
 

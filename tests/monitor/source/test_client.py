@@ -8,6 +8,7 @@ import time
 import tracemalloc
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -96,7 +97,7 @@ def test_numbers_keep_every_digit_that_was_written() -> None:
     body = b'{"count":1,"next":null,"results":[{"id_string":7,"code":"X","percentage":123456789012345.6780,"n":12}]}'
     with running(Scripted(lambda *_: (200, body, {}))) as server:
         listing = ask(server, taxes)
-        assert listing.load_rows() == [{"id": 7, "code": "X", "percentage": "123456789012345.6780", "n": 12}]
+        assert listing.load_rows() == [{"id": 7, "code": "X", "percentage": Decimal("123456789012345.6780"), "n": 12}]
         assert listing.ids == [["7"]]
 
 
