@@ -4,10 +4,9 @@ Each act is one transaction with its entry in the audit log. Acts on one target'
 other (``held``); what somebody else did meanwhile is never overwritten, it is told.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import wraps
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 
 from alerts.alert import AlertReason
 from baselines.approval import (
@@ -41,10 +40,9 @@ from baselines.scope import Scope, declared_of, refuse_unknown
 from monitor.access import Actor, Right
 from monitor.care import tell_of
 from monitor.deps import Deps
-from monitor.errors import NotAllowed, NotFound, StoreError
+from monitor.errors import NotAllowed, NotFound
 from monitor.killpoints import reached
-from monitor.store.findings import Moved
-from monitor.store.unit import Unit
+from monitor.store.unit import Unit, tried_again
 from monitor.target import Target
 from rules.drift import masked
 from rules.findings import Kind, fingerprint
@@ -52,28 +50,7 @@ from rules.impact import Impact
 from rules.judge import Judgement, judge, zone_of
 from rules.lifecycle import Known, Resolution
 
-TRIES: Final = 5  #: of a whole transaction that a sweep or another person came between (F66)
 LONGEST: Final = 10_000  #: characters of a reason or comment
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def _tried_again(story: Callable[P, T]) -> Callable[P, T]:
-    """Do it anew where a sweep moved a finding, or the database undid it, meanwhile."""
-
-    @wraps(story)
-    def tried(*given: P.args, **named: P.kwargs) -> T:
-        for _ in range(TRIES):
-            try:
-                return story(*given, **named)
-            except Moved:
-                continue
-            except StoreError as error:
-                if error.kind != "retry":
-                    raise
-        raise StoreError("retry", "others were quicker, again and again.", where="approval", mend="Try again.")
-
-    return tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +62,7 @@ class Approved:
     resolved: int  #: drift findings it closed
 
 
-@_tried_again
+@tried_again
 def propose_baseline(
     target: Target, actor: Actor, deps: Deps, *, snapshot: int = 0, title: str = "", scope: Iterable[str] = (),
     carry: int = 0,
@@ -112,9 +89,8 @@ def propose_baseline(
         wanted = Scope.of(scope, catalogue)
         refuse_unknown(wanted, found.configuration, catalogue, where)
         refuse_incomplete(found.configuration, filter(wanted.has_type, target.scope(catalogue)), where)
-        current = unit.baselines.current(target)
         proposal, is_new = unit.baselines.propose(
-            target, found.id, current.version if current else 0, actor.name, worded(title, where), deps.clock.now(),
+            target, found.id, unit.baselines.version(target), actor.name, worded(title, where), deps.clock.now(),
             wanted.words,
         )  # fmt: skip
         refuse_scope(_if_all_accepted(proposal, deps, unit))
@@ -137,7 +113,7 @@ def _carry(old: Proposal, proposal: Proposal, actor: Actor, deps: Deps, unit: Un
     _audit(unit, proposal, "carry", actor, deps, digest, f"{len(taken)} decisions of proposal {old.id}")
 
 
-@_tried_again
+@tried_again
 def rollback(target: Target, version: int, reason: str, actor: Actor, deps: Deps) -> Proposal:
     """Propose an earlier baseline again; it is reviewed and approved like any other.
 
@@ -152,13 +128,12 @@ def rollback(target: Target, version: int, reason: str, actor: Actor, deps: Deps
     why = worded(reason, where, is_due=True)
     with deps.store.write(actor.tenants()) as unit:
         digest = unit.baselines.configuration(target, version).digest
-        current = unit.baselines.current(target)
-        assert current is not None, "there is a version of it"
-        if current.version == version:
+        current = unit.baselines.version(target)
+        if current == version:
             what = "it is the current baseline."
             raise ApprovalRefused("current", what, where=where, mend="Name an earlier one: baseline list.")
         proposal, is_new = unit.baselines.propose(
-            target, 0, current.version, actor.name, f"Baseline {version} again: {why}", deps.clock.now(),
+            target, 0, current, actor.name, f"Baseline {version} again: {why}", deps.clock.now(),
             source_version=version,
         )  # fmt: skip
         if is_new:
@@ -216,7 +191,7 @@ def impact_of(made: Review, target: Target, deps: Deps, unit: Unit) -> Impact:
     return Impact(base, new, made.comparison.changes, catalogue, day, known.consumers, known.consumption)
 
 
-@_tried_again
+@tried_again
 def decide(
     proposal: Proposal, decisions: Sequence[tuple[ChangeKey, Decision, str]], actor: Actor, deps: Deps, *,
     seen: Mapping[ChangeKey, int] | None = None,
@@ -248,7 +223,7 @@ def decide(
     return made
 
 
-@_tried_again
+@tried_again
 def comment(proposal: Proposal, text: str, actor: Actor, deps: Deps, *, change: ChangeKey | None = None) -> Review:
     """Say something of a proposal, open or closed, or of one of its changes.
 
@@ -286,7 +261,7 @@ def send_back(proposal: Proposal, reason: str, actor: Actor, deps: Deps) -> Revi
     return _hand(proposal, Awaited.REVIEW, worded(reason, f"proposal {proposal.id}", is_due=True), actor, deps)
 
 
-@_tried_again
+@tried_again
 def _hand(proposal: Proposal, awaited: Awaited, words: str, actor: Actor, deps: Deps) -> Review:
     _needs_person(actor, proposal)
     is_over = awaited is Awaited.APPROVAL
@@ -304,7 +279,7 @@ def _hand(proposal: Proposal, awaited: Awaited, words: str, actor: Actor, deps: 
         return review_of(made.proposal, deps, unit)
 
 
-@_tried_again
+@tried_again
 def approve(proposal: Proposal, digest: str, actor: Actor, deps: Deps, *, reason: str = "") -> Approved:
     """Make the next baseline of a decided proposal; everything in one transaction (P6).
 
@@ -319,10 +294,10 @@ def approve(proposal: Proposal, digest: str, actor: Actor, deps: Deps, *, reason
         proposal = unit.baselines.held(proposal)
         now = deps.clock.now()
         target = unit.targets.named(proposal.target)
-        current = unit.baselines.current(target)
+        unit.targets.hold(target)
         made = review_of(proposal, deps, unit)
         refuse_approval(
-            made, digest=digest, approver=actor.name, current_version=current.version if current else 0,
+            made, digest=digest, approver=actor.name, current_version=unit.baselines.version(target),
             four_eyes=deps.settings.four_eyes,
         )  # fmt: skip
         accepted, rejected = made.decided(Decision.ACCEPT), made.decided(Decision.REJECT)
@@ -343,7 +318,7 @@ def approve(proposal: Proposal, digest: str, actor: Actor, deps: Deps, *, reason
     return Approved(baseline, entry.seq, len(resolved))
 
 
-@_tried_again
+@tried_again
 def reject(proposal: Proposal, reason: str, actor: Actor, deps: Deps) -> Proposal:
     """End a proposal: rejected by another, withdrawn by its proposer. What differs stays drift.
 

@@ -3,19 +3,18 @@
 One screen each. The audit log and the messages say so too; what is refused changes nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from alerts.alert import AlertEvent, AlertReason
 from alerts.plan import story_after
 from baselines.errors import ApprovalRefused
 from monitor.access import Actor, Right
 from monitor.deps import Deps
-from monitor.errors import NotFound, StoreError
+from monitor.errors import NotFound
 from monitor.fleet import fleet_event, tell_fleet
-from monitor.store.findings import Moved
-from monitor.store.unit import Unit
+from monitor.store.unit import Unit, tried_again
 from monitor.target import Target
 from rules.lifecycle import Event, Known, State
 from rules.precision import Mark
@@ -24,8 +23,6 @@ from rules.waivers import as_of
 
 SNOOZED_BY_ANY: Final = timedelta(days=7)  #: longer, and who snoozes must be allowed to ask for a waiver
 LONGEST_NOTE: Final = 2_000  #: characters
-TRIES: Final = 5  #: of an act, when sweeps or others act at the same moment
-T = TypeVar("T")
 
 
 def acknowledge(number: str, note: str, actor: Actor, deps: Deps) -> Known:
@@ -121,23 +118,13 @@ def reopen(number: str, reason: str, actor: Actor, deps: Deps) -> Known:
     return _act(number, Event.WOKEN, reason, actor, deps, "wake", AlertReason.WOKEN, quiet=None, hush=None)
 
 
+@tried_again
 def _act(
     number: str, event: Event, note: str, actor: Actor, deps: Deps, act: str, reason: AlertReason | None,
     *, right: Right = Right.ACT, **changes: Any,
 ) -> Known:  # fmt: skip
     """One act on one finding: its state, its history, the audit log and its message, all or nothing."""
     now, note = deps.clock.now(), _worded(note, "the note", number)
-
-    def act_once() -> Known:
-        return _acted(number, event, note, actor, deps, act, reason, right, now, changes)
-
-    return unless_moved(act_once, f"finding {number}")
-
-
-def _acted(
-    number: str, event: Event, note: str, actor: Actor, deps: Deps, act: str, reason: AlertReason | None, right: Right,
-    now: datetime, changes: Mapping[str, Any],
-) -> Known:  # fmt: skip
     with deps.store.write(actor.tenants()) as unit:
         name, known = _numbered(unit, number)
         actor.needs(Right.ACT, name.split("/")[0])
@@ -150,16 +137,6 @@ def _acted(
         if reason is not None:
             tell_of(unit, unit.targets.named(name), [moved], reason, actor.name, note, deps)
         return moved
-
-
-def unless_moved(act: Callable[[], T], where: str) -> T:
-    """Do what a person asks for; once more where a sweep or another person was quicker."""
-    for _ in range(TRIES):
-        try:
-            return act()
-        except Moved:
-            continue
-    raise StoreError("retry", "it kept changing.", where=where, mend="Try again.")
 
 
 def _refuse_end(until: datetime, now: datetime, number: str) -> None:
@@ -183,6 +160,7 @@ def _until(until: datetime, note: str) -> str:
     return f"until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {note.strip()}".removesuffix(": ")
 
 
+@tried_again
 def acknowledge_fleet(number: int, note: str, actor: Actor, deps: Deps) -> Sequence[Known]:
     """Acknowledge every open member of a fleet event that the actor may act on, in one transaction.
 

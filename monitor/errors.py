@@ -16,6 +16,10 @@ class StoreError(Smart360Error):
         self.kind = kind
 
 
+class Moved(Exception):
+    """Somebody else moved what a transaction rests on; nothing of it may stand, and it is tried again whole."""
+
+
 class Fenced(StoreError):
     """Another worker took the sweep over; the late one writes nothing."""
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
@@ -20,13 +20,12 @@ from baselines.errors import Smart360Error
 from monitor.approval import review_of
 from monitor.collect import Last, Reading, collect
 from monitor.deps import Deps
-from monitor.errors import Fenced, StoreError
+from monitor.errors import Fenced, Moved, StoreError
 from monitor.fleet import gather, tell_fleet
 from monitor.killpoints import reached
-from monitor.store.findings import Moved
 from monitor.store.snapshots import Memory
 from monitor.store.sweeps import DEATHS, Claim
-from monitor.store.unit import Unit
+from monitor.store.unit import Unit, tried_again
 from monitor.target import Target
 from rules.judge import Judgement, judge
 from rules.lifecycle import Event, Known, Settlement, State, settle
@@ -34,7 +33,6 @@ from rules.quiet import Quiet, proposed_by, quiet_now
 from rules.waivers import Waivers, hushed
 
 log = structlog.get_logger(__name__)
-TRIES: Final = 5  #: of the last step, when persons act at the same moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +218,49 @@ def _count(unit: Unit, target: Target, reading: Reading) -> None:
     unit.counters.observe("source_request_duration", (), reading.seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class _Against:
+    """What a reading is beside what was approved then."""
+
+    version: int  #: of the baseline; 0: there was none
+    comparison: Comparison
+    judgement: Judgement
+
+
 def _judged(claim: Claim, reading: Reading, memory: Memory, stages: Stages, deps: Deps) -> SweepReport:
-    target, configuration = claim.target, reading.configuration
+    """Compare, judge, settle and write down; anew where a person acted or approved meanwhile."""
+    target, against = claim.target, _against(claim.target, reading, memory, stages, deps)
+
+    @tried_again
+    def settled() -> SweepReport:
+        nonlocal against
+        with deps.store.read() as unit:
+            is_approved_anew = unit.baselines.version(target) != against.version
+        if is_approved_anew:
+            against = _against(target, reading, memory, stages, deps)
+        now = deps.clock.now()
+        with deps.store.read() as unit:
+            known = unit.findings.known(target)
+            proposed = _proposed(unit, target, against.comparison, deps)
+        with stages.stage("settle"):
+            settlement = settle(known, against.judgement, against.comparison, reading.configuration)
+        with deps.store.write() as unit:  # all or nothing: no finding without its alert (P4)
+            unit.targets.hold(target)
+            if unit.baselines.version(target) != against.version:
+                raise Moved(f"{target.name} baseline")
+            quiet = _quiet(target, against.judgement, settlement, proposed, unit.waivers.in_force(now), now, deps)
+            report = _written(unit, claim, reading, against.judgement, settlement, quiet, stages, now, deps)
+            reached("before-commit")
+        reached("committed")
+        return report
+
+    return settled()
+
+
+def _against(target: Target, reading: Reading, memory: Memory, stages: Stages, deps: Deps) -> _Against:
+    configuration = reading.configuration
     with deps.store.read() as unit:
-        approved = unit.baselines.approved(target)
+        version, approved = unit.baselines.version(target), unit.baselines.approved(target)
         history = unit.snapshots.appearances(target) if target.definition.stage == "onboarding" else None
     with stages.stage("compare"):
         base = renewed(approved, deps.form_of(target)) if approved is not None else None
@@ -238,23 +275,7 @@ def _judged(claim: Claim, reading: Reading, memory: Memory, stages: Stages, deps
             profiles=target.definition.consumption,
         )  # fmt: skip
     reached("judged")
-    for _ in range(TRIES):
-        try:
-            now = deps.clock.now()
-            with deps.store.read() as unit:
-                known = unit.findings.known(target)
-                proposed = _proposed(unit, target, comparison, deps)
-            with stages.stage("settle"):
-                settlement = settle(known, judgement, comparison, configuration)
-            with deps.store.write() as unit:  # all or nothing: no finding without its alert (P4)
-                quiet = _quiet(target, judgement, settlement, proposed, unit.waivers.in_force(now), now, deps)
-                report = _written(unit, claim, reading, judgement, settlement, quiet, stages, now, deps)
-                reached("before-commit")
-            reached("committed")
-            return report
-        except Moved:
-            log.info("settled_anew", target=target.name)
-    raise StoreError("retry", "findings kept changing.", where=target.name, mend="It is swept again by itself.")
+    return _Against(version, comparison, judgement)
 
 
 def _proposed(unit: Unit, target: Target, comparison: Comparison, deps: Deps) -> Mapping[str, Quiet]:

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from alerts.alert import AlertReason
 from baselines.errors import ApprovalRefused, shown
 from monitor.access import Actor, Right
-from monitor.care import tell_of, unless_moved
+from monitor.care import tell_of
 from monitor.deps import Deps
 from monitor.errors import NotFound
-from monitor.store.unit import Unit
+from monitor.store.unit import Unit, tried_again
 from rules.lifecycle import Event, Known
 from rules.quiet import Quiet, Standing
 from rules.selector import Selector
@@ -94,6 +94,7 @@ def _asked(
     return made
 
 
+@tried_again
 def approve_waiver(number: int, note: str, actor: Actor, deps: Deps) -> Waiver:
     """Agree to what somebody else asked for; its findings' messages say until when and why.
 
@@ -101,15 +102,7 @@ def approve_waiver(number: int, note: str, actor: Actor, deps: Deps) -> Waiver:
         NotFound: no such waiver.
         ApprovalRefused: ``closed``; ``own_waiver``; ``end_passed``, where its time is over.
     """
-
-    def approved() -> Waiver:
-        return _approved(number, note.strip(), actor, deps)
-
-    return unless_moved(approved, f"waiver {number}")
-
-
-def _approved(number: int, note: str, actor: Actor, deps: Deps) -> Waiver:
-    now = deps.clock.now()
+    note, now = note.strip(), deps.clock.now()
     with deps.store.write(actor.tenants()) as unit:
         waiver = _found(unit, number, Right.APPROVE, actor)
         where = f"waiver {number}"
@@ -150,6 +143,7 @@ def refuse_waiver(number: int, reason: str, actor: Actor, deps: Deps) -> Waiver:
         return unit.waivers.numbered(number)
 
 
+@tried_again
 def end_waiver(number: int, reason: str, actor: Actor, deps: Deps) -> Waiver:
     """End an approved waiver early; what is still wrong is told again by the next sweep.
 

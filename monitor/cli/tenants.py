@@ -12,7 +12,7 @@ from monitor.cli.context import deps
 from monitor.deps import Deps
 from monitor.errors import InvalidTenantFile
 from monitor.reports.items import target_in_full, target_item
-from monitor.store.unit import Unit
+from monitor.store.unit import Unit, tried_again
 from monitor.store.values import content_of
 from monitor.target import Definition, Target
 from monitor.tenantcheck import check_access
@@ -246,11 +246,17 @@ def remove(
             raise BadUsage("nobody can be asked here.", where=target, mend="Say --yes to remove it.")
         if typer.prompt(f"Type {target} to remove it") != target:
             raise BadUsage("that is not its name; nothing was removed.", where=target, mend="Type it as shown.")
+    tell.result(f"{target} is removed; {_removed(target, by, wired)} findings ended with it.")
+
+
+@tried_again
+def _removed(target: str, by: str, wired: Deps) -> int:
     now = wired.clock.now()
     with wired.store.write() as unit:
         found = unit.targets.named(target)
+        unit.targets.hold(found)
         several = [known for _, known in unit.findings.open(found)]
         unit.findings.resolve(several, Resolution.TARGET_REMOVED, "target removed", tell.actor(by).name, now)
         unit.targets.remove(found, now)
         _note(unit, wired, "remove", found.tenant, found.name, by)
-    tell.result(f"{target} is removed; {len(several)} findings ended with it.")
+    return len(several)

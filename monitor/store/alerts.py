@@ -10,6 +10,8 @@ from sqlalchemy.engine import Connection
 
 from alerts.alert import AlertKind, AlertStory
 from alerts.channels import Sent
+from monitor.errors import Moved
+from monitor.store.engine import insert_into
 from monitor.store.tables import AlertRow, AlertThreadRow, FleetEventRow
 from monitor.store.values import from_json, to_json
 from monitor.target import Target
@@ -37,7 +39,11 @@ class Alerts:
         self._connection = connection
 
     def queue(self, target: Target, channel: str, story: AlertStory, reason: str, now: datetime) -> None:
-        """Queue a revision of a message; earlier ones that still wait are superseded by it, their events kept."""
+        """Queue a revision of a message; earlier ones that still wait are superseded by it, their events kept.
+
+        Raises:
+            Moved: somebody else made this revision meanwhile; what it says may miss what that one says.
+        """
         waiting = self._connection.execute(
             select(_COLUMNS.id, _COLUMNS.story, _COLUMNS.attempts)
             .where(
@@ -51,14 +57,19 @@ class Alerts:
             update(AlertRow).where(_COLUMNS.id.in_([row.id for row in waiting])).values(state="superseded")
         )
         state = "suppressed" if self._is_told_by_fleet(channel, story) else "waiting"
-        self._connection.execute(
-            insert(AlertRow).values(
+        made = self._connection.execute(
+            insert_into(self._connection, AlertRow)
+            .values(
                 target_id=target.id, channel=channel, key=story.key, revision=story.revision, reason=reason,
                 story=to_json(replace(story, events=(*events, *story.events))), state=state, next_try_at=now,
                 # An answer may have been lost: tried once, a message is searched for before it is posted.
                 attempts=max((row.attempts for row in waiting), default=0), created_at=now,
             )
-        )  # fmt: skip
+            .on_conflict_do_nothing()
+            .returning(_COLUMNS.id)
+        ).scalar()  # fmt: skip
+        if made is None:
+            raise Moved(f"{channel} {story.key}")
 
     def _is_told_by_fleet(self, channel: str, story: AlertStory) -> bool:
         """True if all of a message that nobody has seen yet stands in this channel in messages of fleet events."""

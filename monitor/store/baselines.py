@@ -36,6 +36,11 @@ class Baselines:
         """The newest baseline of a target; None before the first."""
         return next(iter(self._history(target, 1)), None)
 
+    def version(self, target: Target) -> int:
+        """Of the newest baseline of a target; 0 before the first."""
+        newest = select(func.max(_BASELINES.version)).where(_BASELINES.target_id == target.id)
+        return self._connection.execute(newest).scalar() or 0
+
     def at(self, target: Target, moment: datetime) -> Baseline | None:
         """The baseline that held at a moment; None before the first."""
         return next(iter(self._history(target, 1, _BASELINES.approved_at <= moment)), None)
@@ -187,7 +192,12 @@ class Baselines:
     def open_numbers(self) -> Mapping[int, tuple[int, ...]]:
         """Numbers of the proposals that wait, oldest first, by id of each target that has any; one query."""
         found: dict[int, tuple[int, ...]] = {}
-        query = select(_PROPOSALS.target_id, _PROPOSALS.id).where(_PROPOSALS.state == "open").order_by(_PROPOSALS.id)
+        query = (
+            select(_PROPOSALS.target_id, _PROPOSALS.id)
+            .join(TargetRow, _TARGETS.id == _PROPOSALS.target_id)
+            .where(_PROPOSALS.state == "open", self._seen)
+            .order_by(_PROPOSALS.id)
+        )
         for target_id, number in self._connection.execute(query):
             found[target_id] = (*found.get(target_id, ()), number)
         return found

@@ -9,6 +9,7 @@ from sqlalchemy import Row, case, func, insert, literal_column, select, text, tr
 from sqlalchemy.engine import Connection
 
 from baselines.severity import Severity
+from monitor.errors import Moved
 from monitor.store.seen import Tenants, of_seen
 from monitor.store.tables import FindingEventRow, FindingRow, TargetRow
 from monitor.store.values import from_json, to_json
@@ -28,10 +29,6 @@ _ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 #: Odd, so that it is a bijection on four characters: numbers look unrelated and never come twice.
 _SPREAD: Final = 700_001
 _AT_ONCE: Final = 10_000  #: PostgreSQL takes 65,535 parameters in a statement
-
-
-class Moved(Exception):
-    """A person acted on a finding meanwhile; it is to be settled anew."""
 
 
 @dataclass(frozen=True, slots=True)

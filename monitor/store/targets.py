@@ -83,6 +83,10 @@ class Targets:
             raise UnknownTarget("no such target.", where=name, mend=mend)
         return _target(row)
 
+    def hold(self, target: Target) -> None:
+        """Until the end of the transaction no sweep of it settles and no baseline of it is made by others."""
+        self._connection.execute(select(_COLUMNS.id).where(_COLUMNS.id == target.id).with_for_update(key_share=True))
+
     def by_id(self, identity: int) -> Target:
         """The target with this id."""
         return _target(self._connection.execute(select(TargetRow.__table__).where(_COLUMNS.id == identity)).one())

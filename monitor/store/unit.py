@@ -5,15 +5,18 @@ found, neither by name nor by number nor in a count (P9). None is the service it
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import wraps
 from threading import Lock
+from typing import Final, ParamSpec, TypeVar
 
+import structlog
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
-from monitor.errors import StoreError
+from monitor.errors import Moved, StoreError
 from monitor.store.alerts import Alerts
 from monitor.store.audit import Audit
 from monitor.store.baselines import Baselines
@@ -30,6 +33,30 @@ from monitor.store.snapshots import Snapshots
 from monitor.store.sweeps import Sweeps
 from monitor.store.targets import Targets
 from monitor.store.waivers import WaiverStore
+
+TRIES: Final = 5  #: of a whole transaction that somebody else came between (F66)
+P = ParamSpec("P")
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+def tried_again(story: Callable[P, T]) -> Callable[P, T]:
+    """Do a whole transaction anew where another moved what it rests on, or the database undid it, meanwhile."""
+
+    @wraps(story)
+    def tried(*given: P.args, **named: P.kwargs) -> T:
+        for _ in range(TRIES):
+            try:
+                return story(*given, **named)
+            except Moved as moved:
+                log.info("tried_again", story=story.__name__, moved=str(moved))
+            except StoreError as error:
+                if error.kind != "retry":
+                    raise
+        mend = "Try again; a sweep comes again by itself."
+        raise StoreError("retry", "others were quicker, again and again.", where=story.__name__.strip("_"), mend=mend)
+
+    return tried
 
 
 class Unit:
@@ -96,7 +123,8 @@ class Store:
         Inside ``joined`` it is part of the transaction there, and is committed or undone with it.
         """
         if (joined := self._joined.get()) is not None:
-            yield Unit(joined, seen)
+            with joined.begin_nested():  # a story that is tried again leaves nothing of its first try
+                yield Unit(joined, seen)
             return
         told: Counter[str] = Counter()
         try:

@@ -8,14 +8,16 @@ from datetime import timedelta
 import pytest
 
 from monitor.access import Actor, Right, on_host
-from monitor.care import acknowledge, acknowledge_fleet
+from monitor.care import acknowledge, acknowledge_fleet, tell_of
 from monitor.clock import SetClock
 from monitor.delivery import deliver_waiting
 from monitor.errors import NotAllowed, NotFound
 from monitor.fleet import fleet_event, fleet_events
 from monitor.sandbox.slack_process import start_slack
 from monitor.sandbox.world import START
+from monitor.store.values import to_json
 from rules.lifecycle import State
+from tests.monitor.store.made import somebody_waits
 from tests.reliability.simulation import varied
 from tests.stories.monitored import Monitored
 from tests.worlds import Worlds
@@ -219,6 +221,35 @@ def test_sweeps_that_end_at_the_same_moment_make_one_event(utilities):
         list(pool.map(utilities.watching.sweep, utilities.targets))
     (event,) = utilities.events()
     assert set(event.by_target) == {target.name for target in utilities.targets}
+
+
+def test_a_sweep_that_edits_a_message_while_a_person_does_settles_anew_and_loses_nothing(utilities, monkeypatch):
+    """Its event edits the message of another target, of which a person acknowledges another finding just then."""
+    utilities.served[0].change([{"op": "set", "resource": "tax", "key": "ULF-GRE", "field": "name", "value": "Levy"}])
+    utilities.change(range(5))
+    utilities.all_swept([0, 1])
+    with utilities.store.read() as unit:
+        found = unit.findings.open(utilities.targets[0])
+    (other,) = [known for _, known in found if known.finding.key == "ULF-GRE"]
+    sweeping = []
+
+    def swept_meanwhile(*told) -> None:
+        tell_of(*told)
+        if not sweeping:
+            sweeping.append(pool.submit(utilities.watching.sweep, utilities.targets[2]))
+            while not (sweeping[0].done() or somebody_waits(utilities.store)):
+                pass
+
+    monkeypatch.setattr("monitor.care.tell_of", swept_meanwhile)
+    with ThreadPoolExecutor(1) as pool:
+        acknowledge(other.number, "", on_host("carla"), utilities.deps)
+        assert sweeping[0].result().state == "complete"
+    (event,) = utilities.events()
+    assert len(event.by_target) == 3
+    with utilities.store.read() as unit:
+        told = unit.alerts.last_story("care-0", other.alert_key)
+    assert {line.fleet for line in told.lines} == {None, event.number}
+    assert "carla" in to_json(told)
 
 
 def test_what_everyone_finds_at_the_first_reading_is_no_event(tmp_path, store, worlds):

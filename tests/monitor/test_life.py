@@ -1,14 +1,17 @@
 """What people do about findings, over real HTTP and in both stores: who may, what is said, and what comes back."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from operator import attrgetter
 
 import pytest
 
+from baselines.approval import Decision, change_key
 from baselines.errors import ApprovalRefused
 from monitor.access import Actor as Person
 from monitor.access import Grant, Role, on_host, rights_of
+from monitor.approval import approve, decide, propose_baseline, review_of
 from monitor.care import acknowledge, assign, expect, note, reopen, snooze
 from monitor.errors import NotAllowed, NotFound
 from monitor.sweep import sweep
@@ -17,6 +20,7 @@ from rules.lifecycle import State
 from rules.quiet import Standing
 from rules.selector import Selector
 from rules.waivers import WaiverState, as_of
+from tests.monitor.store.made import somebody_waits
 from tests.monitor.test_quiet import NOW, Utility
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -427,3 +431,48 @@ def test_an_act_and_its_audit_entry_and_its_message_are_one_transaction(utility,
     with utility.store.read() as unit:
         assert not [each for each in unit.audit.entries() if each.action == "finding.snooze"]
     assert attrgetter("hush", "quiet")(now_of(utility)) == (None, None)
+
+
+def decided(utility: Utility):
+    """What is kept, proposed and accepted whole."""
+    proposal = propose_baseline(utility.target, OLGA, utility.deps)
+    with utility.store.read() as unit:
+        changes = review_of(proposal, utility.deps, unit).comparison.changes
+    accepted = [(change_key(each), Decision.ACCEPT, "") for each in changes]
+    return proposal, decide(proposal, accepted, OLGA, utility.deps).digest
+
+
+def at_points(monkeypatch, **acts) -> None:
+    """While a sweep runs, do this once at each of these points."""
+    monkeypatch.setattr("monitor.sweep.reached", lambda point: acts.pop(point.replace("-", "_"), lambda: None)())
+
+
+def test_what_is_approved_while_its_sweep_still_judges_is_no_drift(utility, monkeypatch):
+    """A snapshot can be proposed as soon as it is kept, which is before its sweep has told what it found."""
+    utility.percentage("ULF-GRE", "6.5")
+    versions = []
+
+    def approved() -> None:
+        versions.append(approve(*decided(utility), NISHA, utility.deps).baseline.version)
+
+    at_points(monkeypatch, judged=approved)
+    report = utility.sweep()
+    assert (versions, report.drift, report.opened, utility.open()) == ([2], 0, 0, {})
+    assert "opened" not in said(utility)
+
+
+def test_what_is_approved_while_its_sweep_writes_is_closed_by_the_approval(utility, store, monkeypatch):
+    """One of the two comes first; an approval never misses drift that is just being written."""
+    utility.percentage("ULF-GRE", "6.5")
+    kept, approving = [], []
+
+    def approved() -> None:
+        approving.append(pool.submit(approve, *kept, NISHA, utility.deps))
+        while not (approving[0].done() or somebody_waits(store)):
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        at_points(monkeypatch, judged=lambda: kept.extend(decided(utility)), before_commit=approved)
+        utility.sweep()
+        assert approving[0].result().baseline.version == 2
+    assert utility.open() == {}

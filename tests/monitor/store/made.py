@@ -46,6 +46,17 @@ def finished(store: Store, target: Target, slot: datetime = NOW, state: str = "c
     return claim.fence
 
 
+def somebody_waits(store: Store) -> bool:
+    """True if a transaction waits for another one; SQLite does not say, and has one writer at a time anyway."""
+    if store.engine.dialect.name == "sqlite":
+        return True
+    with store.engine.connect() as connection:
+        waiting = """
+            select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()
+        """
+        return bool(connection.exec_driver_sql(waiting).scalar())
+
+
 def small(rate: str = "4.10", **more: list[dict[str, Any]]) -> Configuration:
     """Two lists of SWA: its taxes, and one plan with this rate in its first slab."""
     raw = swa()

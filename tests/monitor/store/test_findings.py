@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
 from baselines.severity import Severity
-from monitor.store.findings import Moved, number_of
+from monitor.errors import Moved
+from monitor.store.findings import number_of
 from monitor.store.unit import Store
 from monitor.target import Target
 from rules.findings import Finding, Kind

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.errors import UnknownTarget
-from monitor.store.unit import Store
+from monitor.errors import Moved, StoreError, UnknownTarget
+from monitor.store.unit import TRIES, Store, tried_again
 from monitor.target import Definition, Target
 from rules.profiles import shipped_profiles
 from tests.monitor.store.made import DEFINITION, NOW, registered
@@ -154,3 +154,33 @@ def test_two_schedulers_at_once_take_each_due_target_once(store):
     for thread in threads:
         thread.join(30)
     assert sorted(taken) == names
+
+
+def test_a_story_that_is_tried_again_inside_another_leaves_nothing_of_its_first_try(store, target):
+    tries = iter([True, False])
+
+    @tried_again
+    def paused() -> None:
+        with store.write() as unit:
+            unit.targets.pause_all(True, "carla", NOW)
+            if next(tries):
+                unit.targets.set_title(target, "half")  # of a first try
+                raise Moved("somebody was quicker")
+
+    with store.joined():
+        paused()
+    with store.read() as unit:
+        assert (unit.targets.paused_all(), unit.targets.named(target.name).title) == ("carla", "")
+
+
+def test_a_transaction_is_tried_again_so_often_and_then_it_is_told(store):
+    tries = []
+
+    @tried_again
+    def never() -> None:
+        tries.append(True)
+        raise Moved("somebody was quicker")
+
+    with pytest.raises(StoreError) as told:
+        never()
+    assert (told.value.kind, len(tries)) == ("retry", TRIES)
