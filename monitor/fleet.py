@@ -78,13 +78,16 @@ def _events(unit: Unit, kept: Iterable[Event], deps: Deps) -> Sequence[FleetEven
     moments = unit.fleet.moments([each.number for each in several])
     made = []
     for each in several:
-        own, (first, last) = members[each.number], moments[each.number]
-        told = sentence(
-            each.cause, len({name for name, _ in own}), _when(first, last), _when(last, first), deps.catalogue,
-            next((known.finding.title for _, known in own if known.finding.rule == each.cause.rule), ""),
-        )  # fmt: skip
-        made.append(FleetEvent(each.number, each.cause, tuple(own), (first, last), told, each.channel))
+        own, when = members[each.number], moments[each.number]
+        told = _sentence(each.cause, len({name for name, _ in own}), when, [known for _, known in own], deps)
+        made.append(FleetEvent(each.number, each.cause, tuple(own), when, told, each.channel))
     return made
+
+
+def _sentence(cause: Cause, targets: int, when: tuple[datetime, datetime], members: Iterable[Known], deps: Deps) -> str:
+    first, last = when
+    title = next((known.finding.title for known in members if known.finding.rule == cause.rule), "")
+    return sentence(cause, targets, _when(first, last), _when(last, first), deps.catalogue, title)
 
 
 def _when(at: datetime, beside: datetime) -> str:
@@ -154,8 +157,10 @@ def _retell_others(
     unit: Unit, target: Target, ids: Collection[int], events: Collection[int], now: datetime, deps: Deps
 ) -> None:
     """Edit the messages in which members were told before they were members."""
+    if not ids:
+        return
     told = {(name, known.alert_key) for name, known in unit.findings.in_fleet(events) if known.id in ids}
-    watched = {each.name: each for each in unit.targets.all() if each.id != target.id} if told else {}
+    watched = {each.name: each for each in unit.targets.all() if each.id != target.id}
     for name, key in sorted(each for each in told if each[0] in watched):
         other = watched[name]
         for channel in unit.alerts.channels_of(key) if key else ():
@@ -170,14 +175,16 @@ def tell_fleet(
     unit: Unit, target: Target, number: int, deps: Deps, *, reason: AlertReason = AlertReason.CHANGED,
     happened: AlertEvent | None = None,
 ) -> None:  # fmt: skip
-    """Post or edit the message of a fleet event as it stands now, with all its members, whoever acted.
+    """Post or edit the message of a fleet event as it stands now, of all its targets, whoever acted.
+
+    What it costs grows with the number of targets, not with that of their findings, as each new member edits it.
 
     Args:
         target: of a member to which something happened.
         happened: what becomes a line in its thread.
     """
     unit, now = unit.as_service(), deps.clock.now()
-    event = fleet_event(unit, number, deps)
+    event = unit.fleet.numbered(number)
     if event is None:
         return
     before = unit.alerts.last_story(event.channel, event.label)
@@ -188,28 +195,26 @@ def tell_fleet(
     unit.alerts.queue(target, event.channel, story, reason.value, now)
 
 
-def _story(unit: Unit, event: FleetEvent, deps: Deps, before: AlertStory | None, now: datetime) -> AlertStory:
+def _story(unit: Unit, event: Event, deps: Deps, before: AlertStory | None, now: datetime) -> AlertStory:
     """What the message of an event says: the sentence, and a line for each target, the largest first."""
     targets = {each.name: each for each in unit.targets.all()}
 
     def size(name: str) -> int:
         return sum(targets[name].definition.consumers.values()) if name in targets else 0
 
-    names = sorted(event.by_target, key=lambda name: (-size(name), -len(event.by_target[name]), name))
-    lines = tuple(_line(name, event.by_target[name], deps) for name in names)
+    told = sorted(unit.findings.first_in_fleet(event.number), key=lambda each: (-size(each[0]), -each[2], each[0]))
+    when = unit.fleet.moments([event.number])[event.number]
     link = deps.settings.public_url.rstrip("/")
     return AlertStory(
         key=event.label, revision=before.revision + 1 if before else 1, kind=AlertKind.FLEET,
-        target=f"{len(names):,} targets", utility="", lines=lines, read_at=now, zone="UTC", lists_read=0,
-        lists_total=0, readiness=None, readiness_before=None, link=link, first_reading=False, objects=0, rules=0,
-        headline=event.sentence, page=f"fleet-events/{event.number}" if link else "",
+        target=f"{len(told):,} targets", utility="", lines=tuple(_line(*each, deps) for each in told), read_at=now,
+        zone="UTC", lists_read=0, lists_total=0, readiness=None, readiness_before=None, link=link, first_reading=False,
+        objects=0, rules=0, headline=_sentence(event.cause, len(told), when, [known for _, known, _ in told], deps),
+        page=f"fleet-events/{event.number}" if link else "",
     )  # fmt: skip
 
 
-def _line(name: str, members: Sequence[Known], deps: Deps) -> AlertLine:
-    still = [each for each in members if each.state is not State.RESOLVED]
-    waiting = [each for each in still if each.state is State.OPEN]
-    known = (waiting or still or list(members))[0]
-    more = f" {len(members) - 1} more there." if len(members) > 1 else ""
+def _line(name: str, known: Known, members: int, deps: Deps) -> AlertLine:
     line = line_of(known, deps.catalogue)
+    more = f" {members - 1} more there." if members > 1 else ""
     return replace(line, sentence=f"{name}: {line.sentence}{more}")

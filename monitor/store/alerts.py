@@ -70,6 +70,9 @@ class Alerts:
         ).scalar()  # fmt: skip
         if made is None:
             raise Moved(f"{channel} {story.key}")
+        if story.kind is AlertKind.FLEET:  # each revision tells of all targets: the newest is enough
+            over = (_COLUMNS.channel == channel, _COLUMNS.key == story.key, _COLUMNS.state.in_(("superseded", "sent")))
+            self._connection.execute(update(AlertRow).where(*over, _COLUMNS.story != "").values(story=""))
 
     def _is_told_by_fleet(self, channel: str, story: AlertStory) -> bool:
         """True if all of a message that nobody has seen yet stands in this channel in messages of fleet events."""

@@ -157,6 +157,22 @@ class Findings:
         )
         return [(f"{row.tenant}/{row.environment}", known_of(row)) for row in rows]
 
+    def first_in_fleet(self, event: int) -> Sequence[tuple[str, Known, int]]:
+        """Of each target with members of an event the one to be looked at first, and how many it has there."""
+        looked_at = case({State.OPEN.value: 0, State.ACKNOWLEDGED.value: 1}, value=_COLUMNS.state, else_=2)
+        there, worst = _COLUMNS.target_id, (looked_at, _COLUMNS.rank, _COLUMNS.id)
+        place = func.row_number().over(partition_by=there, order_by=worst).label("place")
+        members = func.count().over(partition_by=there).label("members")
+        ranked = select(_COLUMNS.id, place, members).where(_COLUMNS.fleet == event).subquery()
+        rows = self._connection.execute(
+            select(FindingRow.__table__, _TARGETS.tenant, _TARGETS.environment, ranked.c.members)
+            .join(ranked, ranked.c.id == _COLUMNS.id)
+            .join(TargetRow, _TARGETS.id == _COLUMNS.target_id)
+            .where(ranked.c.place == 1, self._seen)
+            .order_by(_COLUMNS.appeared_at, _COLUMNS.id)
+        )
+        return [(f"{row.tenant}/{row.environment}", known_of(row), row.members) for row in rows]
+
     def told_in(self, target: Target, keys: Iterable[str]) -> Sequence[Known]:
         """All findings of a target that were told in these messages."""
         return self._select(_COLUMNS.target_id == target.id, _COLUMNS.alert_key.in_(list(keys)))

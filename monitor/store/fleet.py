@@ -30,6 +30,11 @@ class Event:
     made_at: datetime
     channel: str
 
+    @property
+    def label(self) -> str:
+        """``fleet-3``: how people name it."""
+        return f"fleet-{self.number}"
+
 
 class Fleet:
     """The table ``fleet_events``, and what findings keep of their cause."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from baselines.severity import Severity
 from monitor.access import Actor, Right, on_host
 from monitor.care import acknowledge, acknowledge_fleet, tell_of
 from monitor.clock import SetClock
@@ -16,8 +17,11 @@ from monitor.fleet import fleet_event, fleet_events
 from monitor.sandbox.slack_process import start_slack
 from monitor.sandbox.world import START
 from monitor.store.values import to_json
-from rules.lifecycle import State
-from tests.monitor.store.made import somebody_waits
+from rules.findings import Kind
+from rules.fleet import Cause
+from rules.lifecycle import Event, State, Step
+from tests.monitor.store.made import NOW, finding, registered, somebody_waits
+from tests.monitor.store.test_findings import applied
 from tests.reliability.simulation import varied
 from tests.stories.monitored import Monitored
 from tests.worlds import Worlds
@@ -25,6 +29,7 @@ from tests.worlds import Worlds
 CHANNELS = {"C0OPS": "operators", **{f"C00{n}": f"care-{n}" for n in range(5)}}
 SCOPE = ("tax", "utility")
 MINUTE = timedelta(minutes=1)
+CAUSE = Cause(Kind.DRIFT, "", "changed", "service_plan", "rates[].rate")
 
 
 @pytest.fixture(scope="module")
@@ -250,6 +255,23 @@ def test_a_sweep_that_edits_a_message_while_a_person_does_settles_anew_and_loses
         told = unit.alerts.last_story("care-0", other.alert_key)
     assert {line.fleet for line in told.lines} == {None, event.number}
     assert "carla" in to_json(told)
+
+
+def test_a_line_of_its_message_tells_of_the_worst_that_nobody_looks_at_yet(store):
+    found = {}
+    with store.write() as unit:
+        number = unit.fleet.make(CAUSE, "operators", NOW)
+    for name in ("swa/production", "cbe/production"):
+        target = registered(store, name)
+        several = [finding("A", severity=Severity.LOW), finding("B"), finding("C", severity=Severity.HIGH)]
+        found[name] = applied(store, target, *(Step(Event.OPENED, each) for each in several))
+        with store.write() as unit:
+            unit.fleet.appeared({each.id: CAUSE for each in found[name]}, NOW)
+            unit.fleet.join(number, [each.id for each in found[name]])
+    with store.write() as unit:
+        unit.findings.acknowledge(found["swa/production"][1], "carla", "", NOW)
+        told = {name: (known.finding.key, members) for name, known, members in unit.findings.first_in_fleet(number)}
+    assert told == {"swa/production": ("C", 3), "cbe/production": ("B", 3)}
 
 
 def test_what_everyone_finds_at_the_first_reading_is_no_event(tmp_path, store, worlds):

@@ -1,10 +1,11 @@
 """The outbox: the newest revision waits, what happened is kept, where a message stands is known (P4)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from alerts.alert import AlertReason
+from alerts.alert import AlertKind, AlertReason
 from alerts.channels import Sent
 from monitor.errors import Moved
 from monitor.store.alerts import Waiting
@@ -188,3 +189,16 @@ def test_a_revision_is_queued_once(store, target):
     with pytest.raises(Moved):  # somebody else was quicker: whoever queues it settles anew
         queue(store, target, story(1, KEY))
     assert count(store, "alerts") == 1
+
+
+def test_of_a_fleet_events_message_only_the_newest_revision_and_what_waits_are_kept_whole(store, target):
+    """Each tells of all targets, and each new member makes one: kept whole they would grow as the square."""
+    told = [replace(story(n, "fleet-1"), kind=AlertKind.FLEET) for n in range(1, 5)]
+    queue(store, target, told[0])
+    act(store, "sent", due(store)[0], NOW)
+    queue(store, target, *told[1:])
+    queue(store, target, story(1, KEY), story(2, KEY))
+    with store.read() as unit:
+        kept = unit.connection.exec_driver_sql("select key, revision from alerts where story != '' order by 1, 2")
+        assert [tuple(row) for row in kept] == [("fleet-1", 4), (KEY, 1), (KEY, 2)]
+        assert unit.alerts.last_story("swa-care", "fleet-1").revision == 4

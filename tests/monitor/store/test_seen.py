@@ -105,3 +105,14 @@ def test_of_a_fleet_event_only_the_own_members_are_found_and_counted(store, thei
         assert [name for name, _ in unit.findings.in_fleet([event, alone])] == ["swa/production"]
         assert [each.number for each in unit.fleet.all(most=10)] == [event]
         assert (unit.fleet.numbered(alone), unit.fleet.moments([alone])) == (None, {})
+        assert [(name, count) for name, _, count in unit.findings.first_in_fleet(event)] == [("swa/production", 1)]
+        assert unit.findings.first_in_fleet(alone) == []
+
+
+def test_proposals_of_others_that_wait_are_neither_counted_nor_named(store, theirs):
+    _, number = theirs
+    with store.read(SWA) as unit, store.read() as service:
+        other = service.targets.named("cbe/production")
+        assert number not in [each for several in unit.baselines.open_numbers().values() for each in several]
+        assert unit.baselines.open_proposals(other) == []
+        assert [each.id for each in service.baselines.open_proposals(other)] == [number]
