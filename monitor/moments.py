@@ -18,6 +18,7 @@ from monitor.store.snapshots import Snapshot
 from monitor.store.unit import Unit
 from monitor.target import Target
 from rules.lifecycle import LEAVES_STATE, Event, Known, State, transition
+from rules.waivers import as_of as stood_as_of
 
 NOW: Final = "now"
 
@@ -36,7 +37,8 @@ class AsOf:
     at: datetime
     snapshot: Snapshot | None  #: the newest reading by then; None before the first
     baseline: Baseline | None  #: that held then
-    findings: tuple[Known, ...]  #: open then, worst first; state and who as of then, sentence and values as last seen
+    #: Open then, worst first; state, who, snooze and waiver as of then, sentence and values as last seen.
+    findings: tuple[Known, ...]
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -106,8 +108,9 @@ def as_of(target: Target, at: datetime, unit: Unit) -> AsOf:
     for identity, each in unit.findings.happened_by(target, at):
         happened.setdefault(identity, []).append(each)
     then = (_then(known, happened[known.id], at) for known in unit.findings.known(target) if known.id in happened)
+    stood = stood_as_of(((target.name, each) for each in then), unit.waivers.in_force_at(at), at)
     found = sorted(
-        (each for each in then if each.state is not State.RESOLVED),
+        (each for _, each in stood if each.state is not State.RESOLVED),
         key=lambda each: (each.finding.severity.rank, each.opened_at, each.id),
     )
     return AsOf(target, at, unit.snapshots.at(target, at), unit.baselines.at(target, at), tuple(found))
@@ -121,6 +124,8 @@ def _then(known: Known, events: Iterable[Happened], at: datetime) -> Known:
     )
     for each in events:
         after = transition(state, Event(each.event)) if each.event in tuple(Event) else None
+        if each.hush is not None or each.event == Event.WOKEN or (each.event == Event.REOPENED and each.by):
+            made = replace(made, hush=each.hush)  # asked for, or taken back, by a person
         if after is None or each.event in LEAVES_STATE:  # a mark, a note: it moves nothing
             continue
         is_again = each.event == Event.REOPENED

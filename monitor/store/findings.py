@@ -40,6 +40,7 @@ class Happened:
     by: str
     note: str
     sweep: int | None
+    hush: Quiet | None = None  #: that a person asked for: a snooze, an announcement
 
 
 def number_of(identity: int) -> str:
@@ -190,12 +191,14 @@ class Findings:
     def happened_by(self, target: Target, moment: datetime) -> Sequence[tuple[int, Happened]]:
         """What had happened by a moment to a target's findings: (finding, event), in its order."""
         rows = self._connection.execute(
-            select(_EVENTS.finding_id, _EVENTS.event, _EVENTS.at, _EVENTS.by, _EVENTS.note, _EVENTS.sweep_id)
+            select(
+                _EVENTS.finding_id, _EVENTS.event, _EVENTS.at, _EVENTS.by, _EVENTS.note, _EVENTS.sweep_id, _EVENTS.hush
+            )
             .join(FindingRow, _COLUMNS.id == _EVENTS.finding_id)
             .where(_COLUMNS.target_id == target.id, _EVENTS.at <= moment)
             .order_by(_EVENTS.id)
         )
-        return [(row[0], Happened(*row[1:])) for row in rows]
+        return [(row[0], Happened(*row[1:6], from_json(row.hush, Quiet) if row.hush else None)) for row in rows]
 
     def opinions(
         self, *, target: Target | None = None, known: Known | None = None, since: datetime | None = None
@@ -353,11 +356,12 @@ class Findings:
         return known_of(row)
 
     def _note(
-        self, identity: int, event: Event | Mark, now: datetime, sweep: int | None, *, by: str = "", note: str = ""
-    ) -> None:
+        self, identity: int, event: Event | Mark, now: datetime, sweep: int | None, *, by: str = "", note: str = "",
+        hush: str = "",
+    ) -> None:  # fmt: skip
         self._connection.execute(
             insert(FindingEventRow).values(
-                finding_id=identity, sweep_id=sweep, event=event.value, at=now, by=by, note=note
+                finding_id=identity, sweep_id=sweep, event=event.value, at=now, by=by, note=note, hush=hush
             )
         )
 
@@ -387,7 +391,7 @@ class Findings:
         if event is Event.REOPENED:
             values |= {"resolution": "", "detail": "", "times_opened": known.times_opened + 1}
         moved = self._write(known, values)
-        self._note(known.id, event, now, None, by=by, note=note)
+        self._note(known.id, event, now, None, by=by, note=note, hush=values.get("hush", ""))
         return moved
 
     def acknowledge(self, known: Known, by: str, note: str, now: datetime) -> Known | None:

@@ -325,6 +325,7 @@ class FindingEventRow(Base):
     at: Mapped[datetime]
     by: Mapped[str] = mapped_column(server_default="")
     note: Mapped[str] = mapped_column(server_default="")
+    hush: Mapped[str] = mapped_column(server_default="")  #: JSON of the Quiet that a person asked for; "" if none
 
 
 class WaiverRow(Base):

@@ -1,6 +1,7 @@
 """Waivers as they were asked for, decided and ended; whether one is in force is judged where it is read."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -60,6 +61,15 @@ class WaiverStore:
             _COLUMNS.state == WaiverState.APPROVED.value, _COLUMNS.ends > now, self._seen
         )
         return in_force([_waiver(row) for row in self._connection.execute(query)], now)
+
+    def in_force_at(self, moment: datetime) -> Waivers:
+        """What was waived at a moment, by target, whatever became of it since."""
+        query = select(WaiverRow.__table__).where(
+            _COLUMNS.state.in_((WaiverState.APPROVED.value, WaiverState.ENDED.value)), _COLUMNS.decided_at <= moment,
+            _COLUMNS.ended_at.is_(None) | (_COLUMNS.ended_at > moment), _COLUMNS.ends > moment, self._seen,
+        )  # fmt: skip
+        then = [replace(_waiver(row), state=WaiverState.APPROVED) for row in self._connection.execute(query)]
+        return in_force(then, moment)
 
     def decide(self, waiver: Waiver, state: WaiverState, by: str, note: str, now: datetime) -> bool:
         """Approve or refuse what is asked, once; False if somebody was quicker."""

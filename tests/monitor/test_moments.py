@@ -1,18 +1,20 @@
 """Time travel: what was read, approved and wrong at a moment, and what differs between any two."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from baselines.coverage import Reason
-from monitor.care import acknowledge
+from monitor.access import on_host
+from monitor.care import acknowledge, expect, reopen, snooze
 from monitor.errors import NotFound
 from monitor.moments import BadMoment, as_of, compare_moments, moment_of
+from monitor.waivers import approve_waiver, ask_waiver, end_waiver
 from rules.lifecycle import State
 from tests.monitor.filed import NISHA, Filed
 from tests.monitor.store.made import NOW
 
-HOUR = timedelta(hours=1)
+HOUR, OLGA = timedelta(hours=1), on_host("olga")
 
 
 @pytest.fixture
@@ -58,6 +60,34 @@ def test_a_target_is_told_as_it_was(filed, hours, snapshot, version, drift):
     assert (made.snapshot.id if made.snapshot else 0) == snapshot
     assert (made.baseline.version if made.baseline else 0) == version
     assert {each.finding.key: (each.state, each.by) for each in made.findings if each.finding.op} == drift
+
+
+def test_what_was_snoozed_announced_or_waived_then_is_told_so(filed):
+    """Whatever became of it since."""
+    with filed.store.read() as unit:
+        (number,) = [each.number for each in unit.findings.known(filed.target) if each.finding.key == "ULF-PDX"]
+
+    def at(hours: float) -> datetime:
+        filed.clock.at = NOW + hours * HOUR
+        return filed.clock.at + HOUR
+
+    reopen(number, "", NISHA, filed.deps)
+    snooze(number, at(5), "", NISHA, filed.deps)
+    at(5.5)
+    reopen(number, "", NISHA, filed.deps)
+    expect(number, "CHG-1", at(6), "", NISHA, filed.deps)
+    waiver = ask_waiver(number, "the council decides in January", at(7.5), NISHA, filed.deps)
+    approve_waiver(waiver.number, "", OLGA, filed.deps)
+    at(8)
+    end_waiver(waiver.number, "", NISHA, filed.deps)
+    stood = {}
+    for hours in (4.5, 5.25, 5.75, 6, 6.99, 7.25, 7.5, 7.99, 8):
+        (known,) = [each for each in then(filed, hours).findings if each.finding.key == "ULF-PDX"]
+        stood[hours] = known.quiet.standing.value if known.quiet is not None else ""
+    assert stood == {
+        4.5: "", 5.25: "snoozed", 5.75: "", 6: "expected", 6.99: "expected", 7.25: "", 7.5: "waived", 7.99: "waived",
+        8: "",
+    }  # fmt: skip
 
 
 def test_what_was_not_read_then_is_told_as_not_read(filed):
