@@ -9,6 +9,7 @@ from functools import cached_property
 from alerts.alert import AlertEvent, AlertKind, AlertLine, AlertReason, AlertStory
 from alerts.plan import line_of, story_after
 from baselines.severity import Severity, worst
+from monitor.access import Actor, Right
 from monitor.deps import Deps
 from monitor.store.fleet import Event
 from monitor.store.unit import Unit
@@ -46,6 +47,11 @@ class FleetEvent:
     def open(self) -> tuple[tuple[str, Known], ...]:
         """Members that are not resolved."""
         return tuple(each for each in self.members if each[1].state is not State.RESOLVED)
+
+    def waiting_for(self, actor: Actor) -> int:
+        """Open members on which somebody may act."""
+        waiting = [name for name, known in self.members if known.state is State.OPEN]
+        return sum(1 for name in waiting if actor.may(Right.ACT, name.split("/")[0]))
 
     @property
     def state(self) -> State:

@@ -39,12 +39,14 @@ from monitor.web.pages import (
     finding,
     findings,
     fleet,
+    fleet_event,
     plan,
     rules,
     search,
     sign_in,
     tabs,
     target,
+    waivers,
 )
 from monitor.web.session import Denied, is_own_name, note_denied, recognise, refuse_forged
 
@@ -189,6 +191,7 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None, *, on_loopback: b
 
     for pages in (
         fleet, target, events, findings, finding, tabs, plan, baselines, rules, coverage, search, acts, sign_in,
+        waivers, fleet_event,
     ):  # fmt: skip
         app.include_router(pages.routes(web))
     app.include_router(create_api(deps))

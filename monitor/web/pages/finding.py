@@ -4,32 +4,35 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
 from baselines.catalogue import Field, FieldType, ResourceType
 from baselines.configuration import Configuration
-from baselines.errors import shown
 from baselines.fields import Op
 from baselines.fingerprints import is_fingerprint
 from baselines.values import Canonical, scalar_text
-from monitor.access import Right
+from monitor.access import Actor, Right
 from monitor.deps import Deps
+from monitor.errors import NotFound
+from monitor.explain import explain
 from monitor.store.findings import Happened
 from monitor.store.findings_list import FindingQuery
-from monitor.store.seen import Tenants
 from monitor.store.unit import Unit
 from monitor.target import Target
-from monitor.web.frame import GOOD, Web, actor_of, seen_by
+from monitor.web.frame import VISITOR, Web, actor_of
 from monitor.web.pages.target import Head, head_of
+from monitor.web.words import moment, plain
 from rules.drift import with_places, worded
+from rules.explain import AREA, Explanation, note_for_utility
 from rules.findings import Kind
 from rules.lifecycle import Known, State
 from rules.money import Money
 from rules.precision import Opinion, latest
-from rules.waivers import as_of
+from rules.quiet import LONGEST
+from rules.waivers import as_of, latest_end
 
 MOST_ALIKE: Final = 8
 
@@ -82,13 +85,11 @@ class FindingView:
     neighbours: Sequence[Neighbour]
     unit: str  #: of the neighbours' values
     lines: Sequence[Line]  #: the whole object, before and now; () where there is none
-    last_right: datetime | None
     alike: Sequence[Known]  #: open on the same object
     elsewhere: Sequence[str]  #: other targets at which the same is open
     history: Sequence[Happened]
     opinions: Sequence[Opinion]
-    told: Sequence[Mapping[str, Any]]  #: revisions of its message, newest first
-    may_see_people: bool
+    why: Explanation | None  #: when, who possibly, what depends on it, who was told; None: nobody watches its target
 
     @property
     def money(self) -> Money | None:
@@ -157,15 +158,43 @@ class FindingView:
         return self.known.state is not State.OPEN or self.known.hush is not None
 
     @property
+    def waived_to(self) -> date:
+        """The last day on which a waiver of it may end."""
+        return (latest_end(self.now, is_wide=False) - timedelta(days=1)).astimezone(self.head.target.zone).date()
+
+    @property
+    def announced_to(self) -> date:
+        """The last day until which it may be announced."""
+        return (self.now + LONGEST - timedelta(days=1)).astimezone(self.head.target.zone).date()
+
+    @property
+    def tomorrow(self) -> date:
+        """The first day on which a waiver may end."""
+        return self.now.astimezone(self.head.target.zone).date() + timedelta(days=1)
+
+    @property
+    def depends(self) -> Sequence[tuple[str, Sequence[str]]]:
+        """What rests on its object, kind by kind in words, with the keys."""
+        if self.why is None:
+            return ()
+        radius, types = self.why.radius, self.why.catalogue.types
+        found = [*radius.dependents.items(), *([(AREA, radius.areas)] if radius.areas else [])]
+        kinds = {name: keys for name, keys in found if name != AREA or keys is radius.areas}
+
+        def worded(name: str, count: int) -> str:
+            plural = types[name].plural if name in types and count != 1 else name
+            return f"{count:,} {plural}".replace("_", " ")
+
+        return [(worded(name, len(keys)), keys) for name, keys in kinds.items()]
+
+    @property
     def note(self) -> str:
         """What to tell the utility: plain text, no secret, nobody's name."""
-        finding, money = self.known.finding, self.money
-        told = [f"{self.head.title} ({self.head.target.name})", finding.message]
-        if finding.kind is Kind.DRIFT and finding.path:
-            told.append(f"Approved: {self.old}. Now: {self.new}.")
-        told += [str(money)] if money is not None else []
-        told += [f"To mend it: {finding.fix}"] if finding.fix else []
-        return "\n".join(shown(each) for each in (*told, f"Finding {self.known.number}"))
+        if self.why is None:
+            return ""
+        said = note_for_utility(self.why, lambda at: moment(at, self.zone)).rstrip().splitlines()
+        first = f"{self.head.title} ({self.head.target.name})"
+        return "\n".join(plain(each) for each in (first, *said, f"Finding {self.known.number}"))
 
 
 def routes(web: Web) -> APIRouter:
@@ -175,17 +204,25 @@ def routes(web: Web) -> APIRouter:
     @router.get("/findings/{number}")
     def finding(request: Request, number: str) -> HTMLResponse:
         actor = actor_of(request)
-        view = finding_view(number, web.deps, seen_by(request))
+        view = finding_view(number, web.deps, actor)
         if view is None:
             raise HTTPException(404)
-        return web.page(request, "finding.html", view=view, may_act=actor.may(Right.ACT, view.head.target.tenant))
+        tenant = view.head.target.tenant
+        return web.page(
+            request, "finding.html", view=view, may_act=actor.may(Right.ACT, tenant),
+            may_waive=actor.may(Right.PROPOSE, tenant),
+        )  # fmt: skip
 
     return router
 
 
-def finding_view(number: str, deps: Deps, seen: Tenants = None) -> FindingView | None:
-    """One finding as of now, whatever its state; None where there is none that may be seen."""
-    with deps.store.read(seen) as unit:
+def finding_view(number: str, deps: Deps, actor: Actor = VISITOR) -> FindingView | None:
+    """One finding as of now, whatever its state, as far as who asks may see; None where there is none of it."""
+    try:
+        why = explain(number, actor, deps, with_plan=False)
+    except NotFound:
+        return None
+    with deps.store.read(actor.tenants()) as unit:
         numbered = unit.findings.numbered(number)
         if numbered is None:
             return None
@@ -197,7 +234,6 @@ def finding_view(number: str, deps: Deps, seen: Tenants = None) -> FindingView |
         sides = _sides(unit, target, known, head) if kind is not None else ({}, {})
         path, leaf = _parts(finding.path), _leaf(kind, finding.path)
         alike = unit.finding_list.listed(FindingQuery(target=name, key=finding.key), MOST_ALIKE + 1)
-        before = [run for run in unit.sweeps.last(target, most=400, states=GOOD) if run.claimed_at < known.opened_at]
         return FindingView(
             head=head, known=known, kind=kind,
             module=next((each.title for each in catalogue.modules if each.name == finding.module), finding.module),
@@ -205,14 +241,10 @@ def finding_view(number: str, deps: Deps, seen: Tenants = None) -> FindingView |
             neighbours=_neighbours(sides, path, kind) if len(path) > 1 else (),
             unit=_unit_of(leaf, finding.money),
             lines=_lines(sides, kind) if kind is not None else (),
-            last_right=next(
-                (datetime.fromisoformat(run.report["taken_at"]) for run in before[1:] or before if run.report), None
-            ) if finding.kind is not Kind.COVERAGE else None,
             alike=[each for _, each in alike if each.id != known.id][:MOST_ALIKE],
             elsewhere=unit.findings.elsewhere(known), history=unit.findings.history(known)[::-1],
             opinions=latest(unit.findings.opinions(known=known)).get(known.id, ()),
-            told=[each for each in unit.alerts.recent(target, 200) if each["key"] == known.alert_key],
-            may_see_people=True,
+            why=why,
         )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from baselines.coverage import LIST_GAPS
 from baselines.severity import Severity
 from monitor.access import EVERYWHERE, Actor
 from monitor.deps import Deps
+from monitor.fleet import FleetEvent, fleet_events
 from monitor.store.sweeps import Run
 from monitor.store.unit import Unit
 from monitor.target import Target
@@ -27,6 +28,7 @@ from rules.pack import CONFIGURATION
 _WORDS: Final = tuple(each.value for each in Severity)
 SHOWN: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW)
 MOST: Final = 50  #: targets of one page
+MOST_EVENTS: Final = 5  #: fleet events looked at
 FOLDED: Final = 20  #: from so many on, quiet targets are folded
 MOST_RUNS: Final = 400  #: of one target, behind its charts
 DAY: Final = timedelta(days=1, hours=1)  #: lines have one point a day, and days may have 25 hours
@@ -167,6 +169,7 @@ class FleetView:
     frame: Frame
     asked: Asked
     actor: Actor
+    events: tuple[FleetEvent, ...] = ()  #: of which something that may be seen is not resolved, newest first
     severities: tuple[Severity, ...] = SHOWN
     folded: int = FOLDED
 
@@ -287,7 +290,8 @@ def fleet_view(deps: Deps, actor: Actor = VISITOR, asked: Asked | None = None) -
         zone = zones.pop() if len(zones) == 1 else "UTC"
         counted = len(rows), sum(1 for row in rows if row.reading.is_stale)
         frame = frame_of(unit, now, sees_all=actor.tenants() is None, counted=counted)
-        return FleetView(now, zone, tuple(shown), tuple(rows), wanted, frame, asked, actor)
+        events = tuple(each for each in fleet_events(unit, deps, most=MOST_EVENTS) if each.open)
+        return FleetView(now, zone, tuple(shown), tuple(rows), wanted, frame, asked, actor, events)
 
 
 def _filled(unit: Unit, rows: Sequence[Row], now: datetime, deps: Deps) -> Sequence[Row]:

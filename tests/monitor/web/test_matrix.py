@@ -51,7 +51,18 @@ NEEDS: dict[str, dict[str, Right | str]] = {
     "/search": {"GET": SIGNED_IN},
     "/keyboard": {"GET": SIGNED_IN},
     "/rules/coverage": {"GET": SIGNED_IN},
-    **{f"/findings/{{number}}/{act}": {"POST": Right.ACT} for act in ("acknowledge", "snooze", "note", "reopen")},
+    **{
+        f"/findings/{{number}}/{act}": {"POST": Right.ACT}
+        for act in ("acknowledge", "snooze", "note", "reopen", "assign")
+    },
+    "/findings/{number}/expect": {"POST": Right.ACT},
+    "/findings/{number}/waiver": {"POST": Right.PROPOSE},
+    "/settings/waivers": {"GET": SIGNED_IN},
+    "/settings/waivers/{waiver}/approve": {"POST": Right.APPROVE},
+    "/settings/waivers/{waiver}/refuse": {"POST": Right.APPROVE},
+    "/settings/waivers/{waiver}/end": {"POST": Right.PROPOSE},
+    "/fleet-events/{event}": {"GET": Right.SEE},
+    "/fleet-events/{event}/acknowledge": {"POST": Right.ACT},
     "/sign-in": {"GET": ANYBODY, "POST": ANYBODY},
     "/sign-in/sso": {"POST": ANYBODY},
     "/sign-in/back": {"GET": ANYBODY},
@@ -110,7 +121,12 @@ BODIES = {
 QUERIES = {f"{API}{TARGET}/as-of": {"at": "now"}, f"{API}{TARGET}/compare": {"old": "baseline:1"}}
 EVERYWHERE = (Right.METRICS, Right.ADMINISTER)  #: rights that are of no tenant
 #: Fields that any of the forms needs; those it does not know are ignored.
-FORM = {"note": "seen", "until": "2026-11-26T08:00:00+00:00"}
+FORM = {"note": "seen", "until": "2026-11-26T08:00:00+00:00", "to": "carla"}
+#: And what some of them need in another form.
+FORMS = {
+    "expect": {"until": "2026-11-27", "ticket": "CHG-1"},
+    "waiver": {"ends": "2026-12-15", "reason": "The holiday list follows in December."},
+}
 TENANTS = ("swa", "cbe", "zzz")  #: one's own, another's, nobody's
 TOKEN = "token"
 WHO = ("nobody", *Role, TOKEN)
@@ -139,7 +155,8 @@ class Matrix:
             wide = {"targets": [f"{tenant}/production"], "rule": "*"} if template == f"{API}/waivers" else {}
             sent = {"json": BODIES.get(end, {}) | wide, "headers": {"HX-CSRF": self.tokens[who]}}
         elif method != "GET":
-            sent = {"data": {**FORM, "csrf": self.tokens[who]}}
+            own = FORMS.get(template.rsplit("/", 1)[-1], {})
+            sent = {"data": {**FORM, **own, "csrf": self.tokens[who]}}
         return self.clients[who].request(method, self.path(template, tenant), **sent)
 
     def bytes_of(self, answer, template: str, tenant: str) -> bytes:
