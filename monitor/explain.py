@@ -83,7 +83,7 @@ def explain(number: str, actor: Actor, deps: Deps, *, with_plan: bool = True) ->
             finding.fix, kind.screen if kind is not None else "", finding.old if is_drift else None, is_drift,
             step.number if step else None, step.title if step else "", step.blocked_by if step else (),
         ),
-        told=told, zone=target.definition.time_zone, catalogue=deps.catalogue_of(target), personal=_personal(reading),
+        told=told, zone=target.definition.time_zone, catalogue=deps.catalogue_of(target), personal=people_in(reading),
     )  # fmt: skip
 
 
@@ -209,8 +209,8 @@ def _radius(known: Known, now: Configuration | None, base: Configuration | None,
     return replace(approved, dangling=tuple(f"{name} {key}" for name, key in graph.referred_by(node)))
 
 
-def _personal(configuration: Configuration | None) -> frozenset[str]:
-    """Log-ins and names of the utility's people."""
+def people_in(configuration: Configuration | None) -> frozenset[str]:
+    """Log-ins and names of the utility's people, as a reading tells them."""
     found = set()
     for each in configuration.objects("user") if configuration is not None else ():
         names = " ".join(str(each.values.get(part) or "") for part in ("first_name", "last_name")).strip()

@@ -1,6 +1,6 @@
 """What a person needs to decide about a finding, in one value; and what of it a utility may be told. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -275,8 +275,12 @@ def note_for_utility(explanation: Explanation, when: Callable[[datetime], str]) 
         lines.append(f"Cost: {explanation.money}")
     lines.append(f"How to mend it: {finding.fix}")
     lines.append("It is seen and closed by itself at the next reading.")
-    text = "\n".join(lines) + "\n"
-    for name in sorted(explanation.personal, key=len, reverse=True):
+    return without_names("\n".join(lines) + "\n", explanation.personal)
+
+
+def without_names(text: str, personal: Collection[str]) -> str:
+    """A text in which names and log-ins of people are not to be read."""
+    for name in sorted(personal, key=len, reverse=True):
         text = text.replace(name, PERSONAL)
     return text
 

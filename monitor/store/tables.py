@@ -527,6 +527,20 @@ class TokenRow(Base):
     revoked_at: Mapped[datetime | None]
 
 
+class ShareRow(Base):
+    """A link that shows one target's gap list to whoever has it; known by its keyed hash only."""
+
+    __tablename__ = "shares"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    hash: Mapped[str] = mapped_column(unique=True)
+    target: Mapped[str]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    revoked_by: Mapped[str]  #: "" while nobody ended it early
+
+
 class AttemptRow(Base):
     """How often something was tried since when; replicas share it."""
 

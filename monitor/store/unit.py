@@ -29,6 +29,7 @@ from monitor.store.idempotency import Idempotency
 from monitor.store.leases import Leases
 from monitor.store.people import People
 from monitor.store.seen import Tenants
+from monitor.store.shares import Shares
 from monitor.store.snapshots import Snapshots
 from monitor.store.sweeps import Sweeps
 from monitor.store.targets import Targets
@@ -78,6 +79,7 @@ class Unit:
         self.leases = Leases(connection)
         self.idempotency = Idempotency(connection)
         self.people = People(connection)
+        self.shares = Shares(connection)
         self._connection = connection
 
     def as_service(self) -> "Unit":

@@ -40,6 +40,7 @@ from monitor.web.pages import (
     findings,
     fleet,
     fleet_event,
+    gap_list,
     plan,
     rules,
     search,
@@ -191,7 +192,7 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None, *, on_loopback: b
 
     for pages in (
         fleet, target, events, findings, finding, tabs, plan, baselines, rules, coverage, search, acts, sign_in,
-        waivers, fleet_event,
+        waivers, fleet_event, gap_list,
     ):  # fmt: skip
         app.include_router(pages.routes(web))
     app.include_router(create_api(deps))

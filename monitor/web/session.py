@@ -20,7 +20,7 @@ from monitor.errors import NotAllowed
 from monitor.people import LASTS, actor_of_session, actor_of_token, keyed, note_refusal
 from monitor.web.frame import NOBODY, VISITOR
 
-OPEN: Final = re.compile(r"/(healthz|readyz|sign-in|sign-in/[a-z-]+|static/.*|slack/[a-z]+)")
+OPEN: Final = re.compile(r"/(healthz|readyz|sign-in|sign-in/[a-z-]+|static/.*|shared/[\w-]{1,100}|slack/[a-z]+)")
 SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS"))
 #: Asks from this machine, to a service that listens on it alone, may read the metrics (contracts §6).
 SCRAPER: Final = Actor("scraper", {EVERYWHERE: frozenset({Right.METRICS})}, is_person=False)

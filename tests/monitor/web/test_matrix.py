@@ -29,6 +29,7 @@ from tests.support import CATALOGUE, configuration, swa
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 ANYBODY = "anybody"  #: also who is not signed in
+LINK = "has the link"  #: test_gap_list
 SIGNED_IN = "signed in"  #: whoever is; shows what of it is his
 API, TARGET = "/api/v1", "/targets/{tenant}/{environment}"
 
@@ -61,6 +62,9 @@ NEEDS: dict[str, dict[str, Right | str]] = {
     "/settings/waivers/{waiver}/approve": {"POST": Right.APPROVE},
     "/settings/waivers/{waiver}/refuse": {"POST": Right.APPROVE},
     "/settings/waivers/{waiver}/end": {"POST": Right.PROPOSE},
+    f"{TARGET}/gap-list": {"GET": Right.SEE, "POST": Right.PROPOSE},
+    f"{TARGET}/gap-list/{{share}}/end": {"POST": Right.PROPOSE},
+    "/shared/{secret}": {"GET": LINK},
     "/fleet-events/{event}": {"GET": Right.SEE},
     "/fleet-events/{event}/acknowledge": {"POST": Right.ACT},
     "/sign-in": {"GET": ANYBODY, "POST": ANYBODY},
@@ -121,7 +125,7 @@ BODIES = {
 QUERIES = {f"{API}{TARGET}/as-of": {"at": "now"}, f"{API}{TARGET}/compare": {"old": "baseline:1"}}
 EVERYWHERE = (Right.METRICS, Right.ADMINISTER)  #: rights that are of no tenant
 #: Fields that any of the forms needs; those it does not know are ignored.
-FORM = {"note": "seen", "until": "2026-11-26T08:00:00+00:00", "to": "carla"}
+FORM = {"note": "seen", "until": "2026-11-26T08:00:00+00:00", "to": "carla", "days": "7"}
 #: And what some of them need in another form.
 FORMS = {
     "expect": {"until": "2026-11-27", "ticket": "CHG-1"},
@@ -175,7 +179,7 @@ def matrix(tmp_path_factory):
     settings = Settings(database_url="sqlite://", state_folder=folder, local_accounts=True)
     deps = Deps(settings, clock=SetClock(NOW), worker="w", open_store=lambda: store)
     numbers = {"zzz": "ZZZZ"}
-    others = {each: {"proposal": 999, "waiver": 999, "event": 999, "name": f"of-{each}"} for each in TENANTS}
+    others = {each: {"proposal": 999, "waiver": 999, "event": 999, "share": 999, "secret": "x", "name": f"of-{each}"} for each in TENANTS}
     cause = Cause(Kind.DRIFT, "", "changed", "utility", "name")
     changed = swa()
     changed["utility"][0]["name"] = "Another name"
@@ -235,6 +239,8 @@ def test_every_route_has_its_row_and_every_row_its_route(matrix):
 
 def expected(who: str, need: Right | str, tenant: str, method: str) -> str:
     """What the answer is, in a word."""
+    if need == LINK:
+        return "nothing"
     if need == ANYBODY:
         return "done"
     if who == "nobody":
