@@ -109,6 +109,7 @@ def filled(engine: Engine) -> dict[str, int]:
         unit.people.start(Session("h", "olga", "[]", NOW, NOW), NOW)
         unit.people.add_token(Token("ci", frozenset({Right.SEE}), frozenset({"swa"}), "olga", NOW, NOW), "h")
         unit.people.tried("olga", NOW - NOW, NOW)
+        unit.shares.add(target.name, "h", "olga", NOW, NOW)
     found = rows(engine)
     assert [name for name, count in found.items() if not count] == [], "a table this test does not fill"
     return found

@@ -453,7 +453,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "shares",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("hash", sa.Text(), nullable=False),
         sa.Column("target", sa.Text(), nullable=False),
         sa.Column("created_by", sa.Text(), nullable=False),
