@@ -532,7 +532,7 @@ class ShareRow(Base):
 
     __tablename__ = "shares"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     hash: Mapped[str] = mapped_column(unique=True)
     target: Mapped[str]
     created_by: Mapped[str]

@@ -179,7 +179,10 @@ def matrix(tmp_path_factory):
     settings = Settings(database_url="sqlite://", state_folder=folder, local_accounts=True)
     deps = Deps(settings, clock=SetClock(NOW), worker="w", open_store=lambda: store)
     numbers = {"zzz": "ZZZZ"}
-    others = {each: {"proposal": 999, "waiver": 999, "event": 999, "share": 999, "secret": "x", "name": f"of-{each}"} for each in TENANTS}
+    others = {
+        each: {"proposal": 999, "waiver": 999, "event": 999, "share": 999, "secret": "x", "name": f"of-{each}"}
+        for each in TENANTS
+    }
     cause = Cause(Kind.DRIFT, "", "changed", "utility", "name")
     changed = swa()
     changed["utility"][0]["name"] = "Another name"
@@ -202,6 +205,7 @@ def matrix(tmp_path_factory):
         asked = ask_waiver(known.number, "the council decides in January", NOW + timedelta(30), on_host("olga"), deps)
         others[tenant] |= {"proposal": propose_baseline(target, on_host("olga"), deps).id, "waiver": asked.number}
         with store.write() as unit:
+            others[tenant]["share"] = unit.shares.add(target.name, tenant, "olga", NOW, NOW + timedelta(30))
             others[tenant]["event"] = unit.fleet.make(cause, "operators", NOW)
             unit.fleet.appeared({known.id: cause}, NOW)
             unit.fleet.join(others[tenant]["event"], [known.id])
