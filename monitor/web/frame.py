@@ -37,6 +37,7 @@ PLACES: Final = (
     ("Findings", "/findings", ("findings",)),
     ("Baselines", "/baselines", ("baselines", "proposals")),
     ("Rules", "/rules", ("rules",)),
+    ("Waivers", "/settings/waivers", ("settings",)),
 )
 Query = Mapping[str, str | Iterable[str]]
 

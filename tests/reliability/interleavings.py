@@ -54,9 +54,9 @@ class Watching(Deps):
 
     between: Callable[[], None] = staticmethod(lambda: None)
 
-    def change_windows_of(self, target: Target):
+    def overlay_of(self, target: Target):
         self.between()
-        return super().change_windows_of(target)
+        return super().overlay_of(target)
 
 
 @dataclass
