@@ -183,10 +183,7 @@ class Review:
     @property
     def awaited(self) -> Awaited | None:
         """Who is awaited; None where it is closed."""
-        if self.proposal.state is not ProposalState.OPEN:
-            return None
-        moved = [each.did for each in self.acts if each.did in (Did.HANDED_OVER, Did.SENT_BACK)]
-        return Awaited.APPROVAL if moved[-1:] == [Did.HANDED_OVER] else Awaited.REVIEW
+        return awaited_of(self.proposal, self.acts)
 
     def comments(self, change: ChangeKey | None = None) -> tuple[Act, ...]:
         """What was said of the proposal, or of one change, oldest first."""
@@ -272,6 +269,18 @@ def chosen_of(
             else:
                 chosen[key] = (decision, reason)
     return [(key, *each) for key, each in chosen.items()], left
+
+
+def awaited_of(proposal: Proposal, acts: Iterable[Act]) -> Awaited | None:
+    """Who is awaited; None where it is closed.
+
+    Args:
+        acts: on this proposal, oldest first.
+    """
+    if proposal.state is not ProposalState.OPEN:
+        return None
+    moved = [each.did for each in acts if each.did in (Did.HANDED_OVER, Did.SENT_BACK)]
+    return Awaited.APPROVAL if moved[-1:] == [Did.HANDED_OVER] else Awaited.REVIEW
 
 
 FEWEST_OF_A_CAUSE: Final = 3  #: changes that mention an object which came or went

@@ -207,7 +207,7 @@ def decide(
         ApprovalRefused: ``closed``, ``unknown_change``, ``not_decided``, or ``decided_meanwhile``, with who and when.
         NotAllowed: no person, or one without the right.
     """
-    _needs_person(actor, proposal)
+    needs_person(actor, proposal)
     with deps.store.write(actor.tenants()) as unit:
         made = review_of(unit.baselines.held(proposal), deps, unit)
         refuse_closed(made.proposal)
@@ -258,12 +258,13 @@ def send_back(proposal: Proposal, reason: str, actor: Actor, deps: Deps) -> Revi
     Raises:
         ApprovalRefused: ``closed``, ``no_reason``, or ``awaited`` where it was not handed over.
     """
+    needs_person(actor, proposal)
     return _hand(proposal, Awaited.REVIEW, worded(reason, f"proposal {proposal.id}", is_due=True), actor, deps)
 
 
 @tried_again
 def _hand(proposal: Proposal, awaited: Awaited, words: str, actor: Actor, deps: Deps) -> Review:
-    _needs_person(actor, proposal)
+    needs_person(actor, proposal)
     is_over = awaited is Awaited.APPROVAL
     with deps.store.write(actor.tenants()) as unit:
         made = review_of(unit.baselines.held(proposal), deps, unit)
@@ -352,12 +353,17 @@ def worded(text: str, where: str, *, is_due: bool = False) -> str:
     return said
 
 
-def _needs_person(actor: Actor, proposal: Proposal) -> None:
-    """Deciding is for people; a token only proposes."""
+def needs_person(actor: Actor, proposal: Proposal) -> None:
+    """Deciding is for people; a token only proposes.
+
+    Raises:
+        NotAllowed: no person, or one without the right.
+        NotFound: he may not even see the target.
+    """
     tenant = proposal.target.split("/")[0]
     actor.needs(Right.PROPOSE, tenant)
     if not actor.is_person:
-        raise NotAllowed("decide", actor.name, tenant)
+        raise NotAllowed(Right.PROPOSE.value, actor.name, tenant)
 
 
 def _audit(unit: Unit, proposal: Proposal, act: str, actor: Actor, deps: Deps, content: str, reason: str) -> None:

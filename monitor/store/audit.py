@@ -90,6 +90,11 @@ class Audit:
         query = select(AuditRow.__table__).where(*where, self._seen).order_by(_COLUMNS.seq.desc()).limit(most)
         return [Entry(*row) for row in self._connection.execute(query)]
 
+    def number_of(self, action: str, object: str) -> int:
+        """Number of the newest entry of this act on this object; 0 where there is none."""
+        query = select(_COLUMNS.seq).where(_COLUMNS.action == action, _COLUMNS.object == object, self._seen)
+        return self._connection.execute(query.order_by(_COLUMNS.seq.desc()).limit(1)).scalar() or 0
+
     def head(self) -> Entry | None:
         """The newest entry."""
         row = self._connection.execute(select(AuditRow.__table__).order_by(_COLUMNS.seq.desc()).limit(1)).first()

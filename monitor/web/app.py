@@ -42,6 +42,7 @@ from monitor.web.pages import (
     fleet_event,
     gap_list,
     plan,
+    review,
     rules,
     search,
     sign_in,
@@ -192,7 +193,7 @@ def create_app(deps: Deps, scheduler: Scheduler | None = None, *, on_loopback: b
 
     for pages in (
         fleet, target, events, findings, finding, tabs, plan, baselines, rules, coverage, search, acts, sign_in,
-        waivers, fleet_event, gap_list,
+        waivers, fleet_event, gap_list, review,
     ):  # fmt: skip
         app.include_router(pages.routes(web))
     app.include_router(create_api(deps))

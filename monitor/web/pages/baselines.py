@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from baselines.approval import Baseline, Proposal
+from baselines.approval import Awaited, Baseline, Proposal, awaited_of, decisions_of
 from monitor.deps import Deps
 from monitor.store.seen import Tenants
 from monitor.web.frame import Web, seen_by
@@ -15,10 +15,27 @@ MOST = 100  #: current baselines shown
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """An open proposal, and who is awaited."""
+
+    proposal: Proposal
+    zone: str  #: of its target
+    awaited: Awaited
+    decided: int  #: changes
+
+    @property
+    def words(self) -> str:
+        """``olga, to decide and hand over``."""
+        proposer = self.proposal.proposer
+        is_review = self.awaited is Awaited.REVIEW
+        return f"{proposer}, to decide and hand over" if is_review else f"another than {proposer}, to approve"
+
+
+@dataclass(frozen=True, slots=True)
 class BaselinesView:
     """Everything the page shows; each with its target's zone."""
 
-    waiting: Sequence[tuple[Proposal, str]]
+    waiting: Sequence["Waiting"]
     current: Sequence[tuple[Baseline, str]]
     approved: int
     targets: int
@@ -42,10 +59,14 @@ def baselines_view(deps: Deps, seen: Tenants = None) -> BaselinesView:
         zones = {each.name: each.definition.time_zone for each in targets.values()}
         numbers = [each for target, several in unit.baselines.open_numbers().items() if target in targets
                    for each in several]  # fmt: skip
-        waiting = [unit.baselines.proposal(each) for each in sorted(numbers)]
+        waiting = []
+        for proposal in map(unit.baselines.proposal, sorted(numbers)):
+            acts = unit.baselines.acts(proposal)
+            awaited = awaited_of(proposal, acts) or Awaited.REVIEW
+            waiting.append(Waiting(proposal, zones[proposal.target], awaited, len(decisions_of(acts))))
         current = sorted(unit.baselines.current_of(list(targets.values())).values(),
                          key=lambda each: each.approved_at, reverse=True)  # fmt: skip
     return BaselinesView(
-        [(each, zones[each.target]) for each in waiting], [(each, zones[each.target]) for each in current[:MOST]],
+        waiting, [(each, zones[each.target]) for each in current[:MOST]],
         len(current), len(targets),
     )  # fmt: skip

@@ -4,6 +4,26 @@
   const typing = (node) => node.closest("input, select, textarea, [contenteditable]");
   const places = { f: "/", i: "/findings", r: "/rules", b: "/baselines" };
   let led = false;
+  // In a review: the change in which the focus is, or the one its address names.
+  const reviewed = (review, from, key) => {
+    const change = from.closest(".review-change") || review.querySelector(".review-change:target") || review.querySelector(".review-change");
+    const group = from.closest(".group") || (change && change.closest(".group"));
+    const open = (summary) => {
+      if (!summary) return;
+      if (summary.parentElement.tagName !== "DETAILS") { summary.click(); return; }
+      summary.parentElement.open = true;
+      (summary.parentElement.querySelector("textarea") || summary.parentElement.querySelector("button")).focus();
+    };
+    if ("ynu".includes(key)) open(change && change.querySelector(`[data-do="${key}"]`));
+    else if (key === "Y") open(group && group.querySelector(".group-actions [data-do=Y]"));
+    else if (key === "d") { const whole = change && change.querySelector("details.whole"); if (whole) whole.open = !whole.open; }
+    else if (key === "]" || key === "[") {
+      const groups = [...review.querySelectorAll(".group")], at = groups.indexOf(from.closest(".group"));
+      const next = groups[key === "]" ? at + 1 : Math.max(0, at - 1)];
+      if (next) { next.open = true; (next.querySelector(".review-change") || next.firstElementChild).focus(); }
+    } else return false;
+    return true;
+  };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
     const key = event.key;
@@ -15,7 +35,9 @@
     if (key === "?") location.assign("/keyboard");
     const act = key === "c" ? document.getElementById("c") : document.querySelector(`[data-key="${CSS.escape(key)}"]`);
     if (act && !event.target.closest("[data-list]")) { event.preventDefault(); key === "c" ? act.focus() : act.click(); }
-    if (key === "d") { const whole = document.querySelector("details.whole"); if (whole) { whole.open = !whole.open; whole.scrollIntoView({ block: "nearest" }); } }
+    const review = event.target.closest(".review");
+    if (review && reviewed(review, event.target, key)) { event.preventDefault(); return; }
+    if (key === "d" && !review) { const whole = document.querySelector("details.whole"); if (whole) { whole.open = !whole.open; whole.scrollIntoView({ block: "nearest" }); } }
     const list = event.target.closest("[data-list]");
     if (!list || (key !== "j" && key !== "k")) return;
     const links = [...list.querySelectorAll("a.sentence, th a, li > a")];

@@ -5,6 +5,7 @@ what does not exist.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -68,6 +69,13 @@ NEEDS: dict[str, dict[str, Right | str]] = {
     "/shared/{secret}": {"GET": LINK},
     "/fleet-events/{event}": {"GET": Right.SEE},
     "/fleet-events/{event}/acknowledge": {"POST": Right.ACT},
+    "/proposals/{proposal}": {"GET": Right.SEE},
+    **{f"/proposals/{{proposal}}/{act}": {"POST": DECIDE}
+       for act in ("decide", "decide-group", "hand-over", "send-back")},
+    "/proposals/{proposal}/comment": {"POST": Right.ACT},
+    **{f"/proposals/{{proposal}}/{act}": {"POST": Right.APPROVE} for act in ("approve", "reject")},
+    "/proposals/{proposal}/carry": {"POST": Right.PROPOSE},
+    **{f"{TARGET}/{act}": {"POST": Right.PROPOSE} for act in ("propose", "rollback")},
     "/sign-in": {"GET": ANYBODY, "POST": ANYBODY},
     "/sign-in/sso": {"POST": ANYBODY},
     "/sign-in/back": {"GET": ANYBODY},
@@ -126,7 +134,7 @@ BODIES = {
 QUERIES = {f"{API}{TARGET}/as-of": {"at": "now"}, f"{API}{TARGET}/compare": {"old": "baseline:1"}}
 EVERYWHERE = (Right.METRICS, Right.ADMINISTER)  #: rights that are of no tenant
 #: Fields that any of the forms needs; those it does not know are ignored.
-FORM = {"note": "seen", "until": "2026-11-26T08:00:00+00:00", "to": "carla", "days": "7"}
+FORM = {"note": "seen", "until": "2026-11-26T08:00:00+00:00", "to": "carla", "days": "7", "decision": "accept"}
 #: And what some of them need in another form.
 FORMS = {
     "expect": {"until": "2026-11-27", "ticket": "CHG-1"},
@@ -300,6 +308,7 @@ def test_what_everybody_may_open_tells_nobody_of_another_tenant(matrix, path):
         if path == f"{API}/audit":  # what one asked for oneself, and was refused, is one's own to read
             entries = json.loads(told)["entries"]
             told = json.dumps([each for each in entries if each["action"] != "request.denied"]).encode()
+            told = re.sub(rb"[0-9a-f]{32,}", b"HEX", told)  # digests and signatures may spell anything
         if who != Role.ADMIN:
             assert b"cbe" not in told
             assert matrix.numbers["cbe"].encode() not in told
