@@ -3,6 +3,8 @@
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -58,8 +60,10 @@ def test_ctrl_c_ends_with_130_and_one_word(tmp_path):
     )  # fmt: skip
     assert started.stderr is not None
     assert started.stderr.readline() == b"ready\n"
-    with pytest.raises(subprocess.TimeoutExpired):
-        started.wait(1)  # it waits for what is typed
+    waits_for = Path(f"/proc/{started.pid}/wchan")
+    give_up = time.monotonic() + 60
+    while "pipe_read" not in waits_for.read_text() and time.monotonic() < give_up:  # it waits for what is typed
+        time.sleep(0.05)
     started.send_signal(signal.SIGINT)
     out, err = started.communicate(timeout=30)
     assert (started.returncode, out, err) == (130, b"", b"Stopped.\n")

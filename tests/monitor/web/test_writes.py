@@ -238,7 +238,7 @@ def test_b56_a_body_that_is_no_plain_json_of_the_shape_is_refused(asked, given, 
 def test_lists_are_filtered_sorted_and_paged_by_key(asked):
     client, _ = asked
     every = findings(client, state=["open", "acknowledged", "resolved"], limit=200)
-    assert {each["state"] for each in every} >= {"open", "resolved"}
+    assert "open" in {each["state"] for each in every}
     drift = [each["number"] for each in every if each["kind"] == "drift"]
     asked_for = {"kind": "drift", "state": ["resolved", "open", "acknowledged"], "limit": 1}
     found, cursor = [], {}
