@@ -259,7 +259,7 @@ def test_lists_are_filtered_sorted_and_paged_by_key(asked):
         {"q": "x" * 201},
     ):
         assert client.get(f"{API}/findings", params=bad).status_code == 422, bad
-    for nothing in ("' or 1=1 --", "%", "_"):
+    for nothing in ("' or 1=1 --", "se_vice", "s%e"):
         assert findings(client, q=nothing) == []
     assert client.get(f"{API}/findings", params={"q": "\0"}).status_code == 422
     assert client.get(f"{API}/findings", params={"target": "cbe/production"}).status_code == 404
